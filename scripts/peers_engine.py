@@ -83,6 +83,9 @@ def open_ct2(kind, prefix, threads):
     return run
 
 
+OPENERS = {"torch": open_torch, "ort": open_ort, "ov": open_ov, "ct2": open_ct2}
+
+
 def milliseconds(run, batch, length, seconds):
     random = np.random.default_rng(0)
     ids = random.integers(1000, 30000, (batch, length))
@@ -101,8 +104,7 @@ def milliseconds(run, batch, length, seconds):
 def main():
     engine, prefix, threads, shapes, seconds = sys.argv[1:]
     library, kind = engine.split("-")
-    openers = {"torch": open_torch, "ort": open_ort, "ov": open_ov, "ct2": open_ct2}
-    run = openers[library](kind, prefix, int(threads))
+    run = OPENERS[library](kind, prefix, int(threads))
     results = {shape: milliseconds(run, *map(int, shape.split("x")), float(seconds))
                for shape in shapes.split(",")}
     print(json.dumps(results))
