@@ -49,15 +49,9 @@ static bool read_line(text_source *source, const char **line, size_t *length)
     ssize_t got = getline(&source->line, &source->line_capacity, source->file);
     if (got < 0)
         return false;
-    size_t end = (size_t)got;
-    source->bytes += end;
-    if (end && source->line[end - 1] == '\n') {
-        end--;
-        if (end && source->line[end - 1] == '\r')
-            end--;
-    }
+    source->bytes += (uint64_t)got;
     *line = source->line;
-    *length = end;
+    *length = cli_line_length(source->line, (size_t)got);
     return true;
 }
 
