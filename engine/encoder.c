@@ -16,14 +16,25 @@ typedef struct forward {
     bool first_rows;  /* this layer computes each sequence's first row only, one after another */
 } forward;
 
+/* Of an equalized model the rows hold hidden states divided by the next residual's factors. */
+static void store_state(const float *row, const float *residual_scale, size_t hidden, float *out)
+{
+    memcpy(out, row, hidden * sizeof *out);
+    for (size_t j = 0; residual_scale && j < hidden; j++)
+        out[j] *= residual_scale[j];
+}
+
 static void store_states(const forward *f, size_t state, size_t first, size_t rows)
 {
-    size_t hidden = f->work->model->info.hidden_size;
+    const bertrun_model *model = f->work->model;
+    size_t hidden = model->info.hidden_size;
     if (!f->states)
         return;
+    bool last = state == model->info.num_hidden_layers;
+    const float *scale = last ? NULL : model->layers[state].attention_norm.norm.residual_scale;
     float *out = f->states + (state * f->state_stride + first) * hidden;
     for (size_t r = 0; r < rows; r++)
-        memcpy(out + r * hidden, br_workspace_hidden(f->work, first + r), hidden * sizeof *out);
+        store_state(br_workspace_hidden(f->work, first + r), scale, hidden, out + r * hidden);
 }
 
 /* --------------------------------------------------------------------------------- attention */

@@ -45,13 +45,19 @@ static bertrun_status load_norm(br_layer_norm *out, const bertrun_model *model, 
 {
     const br_tensor *weight = br_checkpoint_find(model->checkpoint, "%s.weight", name);
     const br_tensor *bias = br_checkpoint_find(model->checkpoint, "%s.bias", name);
+    const br_tensor *scale = br_checkpoint_find(model->checkpoint, "%s.residual_scale", name);
     size_t hidden = model->config->hidden_size;
-    out->memory = br_alloc(2 * hidden, sizeof(float));
+    out->memory = br_alloc(3 * hidden, sizeof(float));
     if (!out->memory)
         return br_fail_nomem(error);
+    out->norm = (br_norm){.gamma = out->memory,
+                          .beta = out->memory + hidden,
+                          .epsilon = model->config->layer_norm_eps,
+                          .residual_scale = scale ? out->memory + 2 * hidden : NULL};
     br_tensor_to_f32(weight, 0, hidden, out->memory);
     br_tensor_to_f32(bias, 0, hidden, out->memory + hidden);
-    out->norm = (br_norm){out->memory, out->memory + hidden, model->config->layer_norm_eps};
+    if (scale)
+        br_tensor_to_f32(scale, 0, hidden, out->memory + 2 * hidden);
     return BERTRUN_OK;
 }
 

@@ -6,7 +6,7 @@
 #include "kernels/gemm.h"
 #include "tokenizer/tokenizer.h"
 
-/** LayerNorm parameters widened to f32, [hidden_size] each. */
+/** LayerNorm parameters, and the factors of its residual if any, as f32 [hidden_size] each. */
 typedef struct br_layer_norm {
     float *memory; /* owned */
     br_norm norm;

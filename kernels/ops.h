@@ -49,6 +49,7 @@ typedef struct br_linear_row {
 typedef struct br_norm {
     const float *gamma, *beta;
     float epsilon;
+    const float *residual_scale; /* [n] factors of linear_norm's residual, or NULL: 1 */
 } br_norm;
 
 typedef struct br_ops {
@@ -61,7 +62,10 @@ typedef struct br_ops {
      */
     br_range (*linear)(const br_linear_row *row, br_activation_kind act, float *y);
 
-    /** y = LayerNorm(z + residual), residual [n]; y may be residual. Returns the range of y. */
+    /**
+     * y = LayerNorm(z + residual), or LayerNorm(fma(residual, residual_scale, z)); residual [n]; y
+     * may be residual. Returns the range of y.
+     */
     br_range (*linear_norm)(const br_linear_row *row, const float *residual, const br_norm *norm,
                             float *y);
 

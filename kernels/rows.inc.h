@@ -51,6 +51,13 @@ BR_INLINE v4 v4_add(v4 a, v4 b)
     return a;
 }
 
+BR_INLINE v4 v4_fma(v4 a, v4 b, v4 c)
+{
+    BR_EACH_PART (i)
+        c.part[i] = v_fma(a.part[i], b.part[i], c.part[i]);
+    return c;
+}
+
 /* The first `count` elements of x, zeros behind. */
 BR_INLINE v4 v4_head(v4 x, size_t count)
 {
@@ -232,7 +239,7 @@ BR_INLINE br_range norm_row(const br_norm *norm, float sum, size_t n, float *y)
 typedef struct residual_context {
     br_linear_row row;
     bool integers;
-    const float *residual;
+    const float *residual, *residual_scale;
     float *y;
     v4 sum;
 } residual_context;
@@ -240,15 +247,19 @@ typedef struct residual_context {
 BR_INLINE void residual_step(residual_context *c, size_t j, size_t count)
 {
     v4 residual = v4_load(c->residual + j, count);
-    v4 z = v4_add(row_linear(&c->row, c->integers, j, count), residual);
+    v4 z = row_linear(&c->row, c->integers, j, count);
+    if (c->residual_scale)
+        z = v4_fma(residual, v4_load(c->residual_scale + j, count), z);
+    else
+        z = v4_add(z, residual);
     v4_store(c->y + j, z, count);
     c->sum = v4_add(c->sum, z);
 }
 
 BR_INLINE float residual_row(const br_linear_row *row, bool integers, const float *residual,
-                             float *y)
+                             const float *residual_scale, float *y)
 {
-    residual_context c = {*row, integers, residual, y, v4_set(0)};
+    residual_context c = {*row, integers, residual, residual_scale, y, v4_set(0)};
     BR_EACH_GROUP(row->n, residual_step, &c);
     return v4_sum(&c.sum);
 }
@@ -256,8 +267,9 @@ BR_INLINE float residual_row(const br_linear_row *row, bool integers, const floa
 static br_range linear_norm(const br_linear_row *row, const float *residual, const br_norm *norm,
                             float *y)
 {
-    float sum = row->columns.scale ? residual_row(row, true, residual, y)
-                                   : residual_row(row, false, residual, y);
+    const float *scale = norm->residual_scale;
+    float sum = row->columns.scale ? residual_row(row, true, residual, scale, y)
+                                   : residual_row(row, false, residual, scale, y);
     return norm_row(norm, sum, row->n, y);
 }
 

@@ -32,10 +32,11 @@ static const br_module_spec encoder_modules[] = {
     {BR_MODULE_LINEAR, "encoder.layer.%zu.attention.self.key", NULL, HIDDEN, HIDDEN, 0},
     {BR_MODULE_LINEAR, "encoder.layer.%zu.attention.self.value", NULL, HIDDEN, HIDDEN, 0},
     {BR_MODULE_LINEAR, "encoder.layer.%zu.attention.output.dense", NULL, HIDDEN, HIDDEN, 0},
-    {BR_MODULE_LAYER_NORM, "encoder.layer.%zu.attention.output.LayerNorm", NULL, HIDDEN, HIDDEN, 0},
+    {BR_MODULE_RESIDUAL_NORM, "encoder.layer.%zu.attention.output.LayerNorm", NULL, HIDDEN, HIDDEN,
+     0},
     {BR_MODULE_LINEAR, "encoder.layer.%zu.intermediate.dense", NULL, INTERMEDIATE, HIDDEN, 0},
     {BR_MODULE_LINEAR, "encoder.layer.%zu.output.dense", NULL, HIDDEN, INTERMEDIATE, 0},
-    {BR_MODULE_LAYER_NORM, "encoder.layer.%zu.output.LayerNorm", NULL, HIDDEN, HIDDEN, 0},
+    {BR_MODULE_RESIDUAL_NORM, "encoder.layer.%zu.output.LayerNorm", NULL, HIDDEN, HIDDEN, 0},
     {BR_MODULE_LINEAR, "pooler.dense", NULL, HIDDEN, HIDDEN, MEMBER(has_pooler)},
 };
 

@@ -29,13 +29,13 @@ static const br_module_spec encoder_modules[] = {
      "transformer.layer.%zu.attention.v_lin", HIDDEN, HIDDEN, 0},
     {BR_MODULE_LINEAR, "encoder.layer.%zu.attention.output.dense",
      "transformer.layer.%zu.attention.out_lin", HIDDEN, HIDDEN, 0},
-    {BR_MODULE_LAYER_NORM, "encoder.layer.%zu.attention.output.LayerNorm",
+    {BR_MODULE_RESIDUAL_NORM, "encoder.layer.%zu.attention.output.LayerNorm",
      "transformer.layer.%zu.sa_layer_norm", HIDDEN, HIDDEN, 0},
     {BR_MODULE_LINEAR, "encoder.layer.%zu.intermediate.dense", "transformer.layer.%zu.ffn.lin1",
      INTERMEDIATE, HIDDEN, 0},
     {BR_MODULE_LINEAR, "encoder.layer.%zu.output.dense", "transformer.layer.%zu.ffn.lin2", HIDDEN,
      INTERMEDIATE, 0},
-    {BR_MODULE_LAYER_NORM, "encoder.layer.%zu.output.LayerNorm",
+    {BR_MODULE_RESIDUAL_NORM, "encoder.layer.%zu.output.LayerNorm",
      "transformer.layer.%zu.output_layer_norm", HIDDEN, HIDDEN, 0},
 };
 

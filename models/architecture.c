@@ -75,15 +75,25 @@ static void add_need(need_list *list, const br_tensor_need *module, const char *
     list->count++;
 }
 
+static void add_optional(need_list *list, const br_tensor_need *module, const char *part)
+{
+    add_need(list, module, part, 1, false);
+    if (list->needs)
+        list->needs[list->count - 1].optional = true;
+}
+
 /* The tensors of one module, whose names and shape [rows, columns] stand in `module`. */
 static void add_module(need_list *list, br_module_kind kind, bool bias,
                        const br_tensor_need *module)
 {
-    size_t rank = kind == BR_MODULE_LAYER_NORM ? 1 : 2;
+    bool norm = kind == BR_MODULE_LAYER_NORM || kind == BR_MODULE_RESIDUAL_NORM;
+    size_t rank = norm ? 1 : 2;
     bool quantizable = kind == BR_MODULE_LINEAR || kind == BR_MODULE_WORD_EMBEDDING;
     add_need(list, module, ".weight", rank, quantizable);
     if (bias)
         add_need(list, module, ".bias", 1, false);
+    if (kind == BR_MODULE_RESIDUAL_NORM)
+        add_optional(list, module, ".residual_scale");
 }
 
 static size_t member(const br_model_config *config, size_t offset)
@@ -101,7 +111,7 @@ static void add_spec(need_list *list, const br_module_spec *spec, const br_model
         return;
     snprintf(module.name, sizeof module.name, spec->name, layer);
     snprintf(module.source, sizeof module.source, spec->source ? spec->source : spec->name, layer);
-    bool bias = spec->kind == BR_MODULE_LINEAR || spec->kind == BR_MODULE_LAYER_NORM;
+    bool bias = spec->kind != BR_MODULE_WORD_EMBEDDING && spec->kind != BR_MODULE_EMBEDDING;
     add_module(list, spec->kind, bias, &module);
 }
 

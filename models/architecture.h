@@ -17,6 +17,7 @@ typedef enum br_module_kind {
     BR_MODULE_EMBEDDING,      /* weight [rows, columns], never int8 */
     BR_MODULE_LINEAR,         /* weight [rows, columns], int8 by row; bias [rows] */
     BR_MODULE_LAYER_NORM,     /* weight [rows], bias [rows] */
+    BR_MODULE_RESIDUAL_NORM,  /* the same; a `.bin` may have residual_scale [rows] */
 } br_module_kind;
 
 /** A module of the network, in the manner of PyTorch. One with rows == 0 in a config is absent. */
@@ -83,6 +84,7 @@ typedef struct br_tensor_need {
     size_t dense_index;
     size_t rank, shape[2];
     bool quantizable; /* may be I8 with a scale a row */
+    bool optional;    /* of a `.bin` only, and may be missing there */
 } br_tensor_need;
 
 /** Lists, in a fixed order, the tensors of a checked configuration. br_free() the list. */

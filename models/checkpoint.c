@@ -161,10 +161,12 @@ static bertrun_status bind_tensor(br_checkpoint *checkpoint, const br_tensor_nee
     return BERTRUN_OK;
 }
 
-/* A tensor, and the scales of its rows where it is int8. */
+/* A tensor, and the scales of its rows where it is int8; or nothing where it need not be there. */
 static bertrun_status bind_with_scale(br_checkpoint *checkpoint, const br_tensor_need *need,
                                       br_find_fn find, const char *path, bertrun_error *error)
 {
+    if (need->optional && !(checkpoint->is_bin && find(checkpoint, need).tensor))
+        return BERTRUN_OK;
     BR_TRY(bind_tensor(checkpoint, need, find, path, error));
     if (checkpoint->tensors[checkpoint->num_tensors - 1].dtype != BR_DTYPE_S8)
         return BERTRUN_OK;

@@ -54,13 +54,13 @@ BENCH_LINEAR(linear_tanh, BR_ACTIVATION_TANH)
 static void linear_norm(const bench *b)
 {
     br_linear_row row = row_of(b);
-    br_norm norm = {b->scale, b->offset, 1e-12f};
+    br_norm norm = {b->scale, b->offset, 1e-12f, NULL};
     sink = b->ops->linear_norm(&row, b->x, &norm, b->y).lo;
 }
 
 static void add_norm(const bench *b)
 {
-    br_norm norm = {b->scale, b->offset, 1e-12f};
+    br_norm norm = {b->scale, b->offset, 1e-12f, NULL};
     sink = b->ops->add_norm(b->x, b->bias, NULL, b->n, &norm, b->y).lo;
 }
 

@@ -159,14 +159,17 @@ static void check_norm(const char *kernel, const kernel_case *c, const double *s
 static void check_linear_norm(const kernel_case *c)
 {
     size_t bytes = c->n * sizeof(float);
-    br_norm norm = {make_normal(c, c->n, 5), make_normal(c, c->n, 6), 1e-12f};
     float *residual = make_floats(c, c->n, 7), *expected = guarded(bytes);
-    for (int integers = 0; integers < 2; integers++) {
-        br_linear_row row = make_row(c, integers, true);
+    float *factors = make_normal(c, c->n, 8);
+    br_norm norm = {make_normal(c, c->n, 5), make_normal(c, c->n, 6), 1e-12f, NULL};
+    for (int kind = 0; kind < 4; kind++) {
+        br_linear_row row = make_row(c, kind & 1, true);
+        norm.residual_scale = kind & 2 ? factors : NULL;
         br_range range = scalar->linear_norm(&row, residual, &norm, expected);
         double size, *sum = guarded(c->n * sizeof *sum);
         for (size_t j = 0; j < c->n; j++)
-            sum[j] = reference_linear(&row, j, &size) + residual[j];
+            sum[j] = reference_linear(&row, j, &size) +
+                     (kind & 2 ? (double)residual[j] * factors[j] : residual[j]);
         if (c->pattern != PATTERN_ZERO && c->pattern != PATTERN_CONSTANT)
             check_norm("linear_norm", c, sum, &norm, expected, range);
         for (size_t s = 0; s < vectors; s++) {
@@ -186,7 +189,7 @@ Test(rows, linear_norm)
 static void check_add_norm(const kernel_case *c)
 {
     size_t bytes = c->n * sizeof(float);
-    br_norm norm = {make_normal(c, c->n, 5), make_normal(c, c->n, 6), 1e-5f};
+    br_norm norm = {make_normal(c, c->n, 5), make_normal(c, c->n, 6), 1e-5f, NULL};
     const float *terms[3] = {make_floats(c, c->n, 1), make_normal(c, c->n, 2), NULL};
     for (int three = 0; three < 2; three++) {
         if (three)

@@ -195,6 +195,24 @@ Test(bin_file, reads_int8)
     br_checkpoint_close(&checkpoint);
 }
 
+#define RESIDUAL "encoder.layer.0.output.LayerNorm.residual_scale"
+
+Test(bin_file, a_residual_scale_may_be_there)
+{
+    bertrun_error error;
+    br_checkpoint *checkpoint;
+    add(RESIDUAL, BR_DTYPE_F32, 4, scales);
+    cr_assert_eq(br_checkpoint_open(&checkpoint, write_bin(), false, &error), BERTRUN_OK, "%s",
+                 error.message);
+    const br_tensor *scale = br_checkpoint_find(checkpoint, RESIDUAL);
+    cr_assert_not_null(scale);
+    cr_expect_arr_eq(scale->data, scales, 4 * sizeof *scales);
+    br_checkpoint_close(&checkpoint);
+    find(RESIDUAL)->shape[0] = 3;
+    find(RESIDUAL)->bytes = 12;
+    expect_error(write_bin(), BERTRUN_ERR_FORMAT, "has shape [3], the configuration asks for [4]");
+}
+
 /* --------------------------------------------------------------------------- broken tensors */
 
 #define QUERY "encoder.layer.0.attention.self.query.weight"
