@@ -107,9 +107,14 @@ const cli_choice cli_kernels[] = {
 };
 
 const cli_choice cli_poolings[] = {
-    {"auto", BERTRUN_POOLING_AUTO},     {"mean", BERTRUN_POOLING_MEAN},
-    {"cls", BERTRUN_POOLING_CLS},       {"max", BERTRUN_POOLING_MAX},
-    {"pooler", BERTRUN_POOLING_POOLER}, {NULL, 0},
+    {"auto", BERTRUN_POOLING_AUTO},
+    {"mean", BERTRUN_POOLING_MEAN},
+    {"cls", BERTRUN_POOLING_CLS},
+    {"max", BERTRUN_POOLING_MAX},
+    {"pooler", BERTRUN_POOLING_POOLER},
+    {"weighted-mean", BERTRUN_POOLING_WEIGHTED_MEAN},
+    {"last-token", BERTRUN_POOLING_LAST_TOKEN},
+    {NULL, 0},
 };
 
 const cli_choice cli_dtypes[] = {

@@ -116,7 +116,7 @@ static bertrun_status compute(run *state, const bertrun_input *inputs, size_t co
     case RESULT_CLASSES:
         return bertrun_classify(state->session, inputs, count, output, error);
     case RESULT_HIDDEN:
-        return bertrun_hidden_states(state->session, inputs, count, output, error);
+        return bertrun_hidden_states(state->session, inputs, count, NULL, output, error);
     default:
         return bertrun_embed(state->session, inputs, count, &state->options.embed_options, output,
                              error);

@@ -10,6 +10,21 @@ bertrun_status br_fail(bertrun_error *error, bertrun_status status, const char *
         va_start(arguments, format);
         vsnprintf(error->message, sizeof error->message, format, arguments);
         va_end(arguments);
+        error->input = SIZE_MAX;
+    }
+    return status;
+}
+
+bertrun_status br_fail_input(bertrun_error *error, bertrun_status status, size_t index,
+                             const char *format, ...)
+{
+    if (error) {
+        int used = snprintf(error->message, sizeof error->message, "input %zu: ", index);
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(error->message + used, sizeof error->message - (size_t)used, format, arguments);
+        va_end(arguments);
+        error->input = index;
     }
     return status;
 }

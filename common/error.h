@@ -8,6 +8,10 @@
 bertrun_status br_fail(bertrun_error *error, bertrun_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** The same about input `index` of a call: "input INDEX: " goes before the line. */
+bertrun_status br_fail_input(bertrun_error *error, bertrun_status status, size_t index,
+                             const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /** br_fail() with BERTRUN_ERR_NOMEM and the sentence for it. */
 bertrun_status br_fail_nomem(bertrun_error *error);
 

@@ -9,11 +9,10 @@
 typedef struct forward {
     br_workspace *work;
     const br_batch *batch;
-    float *states;
-    size_t state_stride;
-    br_blocks blocks; /* of the rows that are computed after the attention */
-    size_t layer;     /* the layer whose attention runs, or has just run */
-    bool first_rows;  /* this layer computes each sequence's first row only, one after another */
+    const br_states *states; /* NULL: none is kept */
+    br_blocks blocks;        /* of the rows that are computed after the attention */
+    size_t layer;            /* the layer whose attention runs, or has just run */
+    bool first_rows; /* this layer computes each sequence's first row only, one after another */
 } forward;
 
 /* Of an equalized model the rows hold hidden states divided by the next residual's factors. */
@@ -28,11 +27,11 @@ static void store_states(const forward *f, size_t state, size_t first, size_t ro
 {
     const bertrun_model *model = f->work->model;
     size_t hidden = model->info.hidden_size;
-    if (!f->states)
+    if (!f->states || f->states->slots[state] == SIZE_MAX)
         return;
     bool last = state == model->info.num_hidden_layers;
     const float *scale = last ? NULL : model->layers[state].attention_norm.norm.residual_scale;
-    float *out = f->states + (state * f->state_stride + first) * hidden;
+    float *out = f->states->data + (f->states->slots[state] * f->states->stride + first) * hidden;
     for (size_t r = 0; r < rows; r++)
         store_state(br_workspace_hidden(f->work, first + r), scale, hidden, out + r * hidden);
 }
@@ -284,8 +283,8 @@ static bertrun_status encode_by_layers(forward *f, bertrun_error *error)
     return BERTRUN_OK;
 }
 
-bertrun_status br_encode(br_workspace *work, const br_batch *batch, float *states,
-                         size_t state_stride, bertrun_error *error)
+bertrun_status br_encode(br_workspace *work, const br_batch *batch, const br_states *states,
+                         bertrun_error *error)
 {
     bool by_layers = br_shares_range(work->model) ||
                      br_shares_columns(work, &work->model->layers[0].qkv, batch->tokens);
@@ -295,7 +294,6 @@ bertrun_status br_encode(br_workspace *work, const br_batch *batch, float *state
         .work = work,
         .batch = batch,
         .states = states,
-        .state_stride = state_stride,
         .blocks = br_blocks_of(work, batch->tokens),
     };
     return by_layers ? encode_by_layers(&f, error) : encode_by_blocks(&f, error);

@@ -11,14 +11,20 @@
 
 #include "engine/workspace.h"
 
+/** Where hidden states are kept. */
+typedef struct br_states {
+    float *data;   /* [slots, stride, hidden_size]: a batch's rows from each slot's beginning */
+    size_t stride; /* rows from slot to slot */
+    const size_t *slots; /* [num_hidden_layers + 1] each state's slot; SIZE_MAX: it is not kept */
+} br_states;
+
 /**
  * Runs the batch; afterwards work->hidden holds the last hidden state: a row a token, or, with
  * batch->first_rows_only, a row a sequence.
- * @param states NULL (as it must be with first_rows_only), or [num_hidden_layers + 1, state_stride]
- * rows of hidden_size floats: each state's rows are written from its beginning Errors: NOMEM,
- * INTERNAL. A warm call of no larger size allocates nothing.
+ * @param states NULL (as it must be with first_rows_only), or where the states go
+ * Errors: NOMEM, INTERNAL. A warm call of no larger size allocates nothing.
  */
-bertrun_status br_encode(br_workspace *work, const br_batch *batch, float *states,
-                         size_t state_stride, bertrun_error *error);
+bertrun_status br_encode(br_workspace *work, const br_batch *batch, const br_states *states,
+                         bertrun_error *error);
 
 #endif

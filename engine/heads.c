@@ -1,21 +1,14 @@
 #include "engine/heads.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "engine/dense.h"
-
-/* Rows of a head: one a text, `stride` floats apart. */
-typedef struct rows {
-    float *data;
-    size_t stride;
-} rows;
 
 typedef struct pool_task {
     const br_workspace *work;
     const br_batch *batch;
     bertrun_pooling pooling;
-    rows out;
+    br_rows out;
 } pool_task;
 
 void br_head_rows_free(br_head_rows *head)
@@ -26,13 +19,13 @@ void br_head_rows_free(br_head_rows *head)
 
 /* Makes room for one row a text of `width` columns, padded with zeros. */
 static bertrun_status reserve_rows(br_head_rows *head, size_t which, size_t texts, size_t width,
-                                   rows *out, bertrun_error *error)
+                                   br_rows *out, bertrun_error *error)
 {
     size_t stride = br_round_up(width, BR_MATMUL_PAD);
     br_buffer *buffer = &head->rows[which];
     if (!br_reserve_floats(buffer, br_round_up(texts, BR_ROW_GROUP) * stride))
         return br_fail_nomem(error);
-    *out = (rows){buffer->data, stride};
+    *out = (br_rows){buffer->data, stride};
     for (size_t i = 0; i < texts && stride > width; i++)
         memset(out->data + i * stride + width, 0, (stride - width) * sizeof *out->data);
     return BERTRUN_OK;
@@ -40,33 +33,57 @@ static bertrun_status reserve_rows(br_head_rows *head, size_t which, size_t text
 
 /* ------------------------------------------------------------------------------------ pooling */
 
+/* Takes a further row in; `position` counts from 0 in the sequence. */
+static void pool_row(const br_ops *ops, bertrun_pooling pooling, const float *row, size_t position,
+                     size_t hidden, float *out)
+{
+    if (pooling == BERTRUN_POOLING_MEAN)
+        ops->add(row, hidden, out);
+    else if (pooling == BERTRUN_POOLING_WEIGHTED_MEAN)
+        ops->add_scaled(row, (float)(position + 1), hidden, out);
+    else
+        ops->max(row, hidden, out);
+}
+
+/* out = the rows from `from` to `length` of a sequence, of which row 0 is `first`, as one. */
+static void pool_rows(const br_workspace *work, bertrun_pooling pooling, const float *first,
+                      size_t from, size_t length, float *out)
+{
+    const br_ops *ops = work->model->ops;
+    size_t hidden = work->model->info.hidden_size;
+    bool many = pooling == BERTRUN_POOLING_MEAN || pooling == BERTRUN_POOLING_MAX ||
+                pooling == BERTRUN_POOLING_WEIGHTED_MEAN;
+    const float *row =
+        first + (pooling == BERTRUN_POOLING_LAST_TOKEN ? length - 1 : from) * work->hidden_stride;
+    memcpy(out, row, hidden * sizeof *out);
+    if (pooling == BERTRUN_POOLING_WEIGHTED_MEAN)
+        ops->scale((float)(from + 1), hidden, out);
+    for (size_t i = from + 1; many && i < length; i++)
+        pool_row(ops, pooling, row += work->hidden_stride, i, hidden, out);
+    float count = (float)(length - from);
+    if (pooling == BERTRUN_POOLING_MEAN)
+        ops->scale(1.0f / count, hidden, out);
+    else if (pooling == BERTRUN_POOLING_WEIGHTED_MEAN) /* from + 1 + ... + length */
+        ops->scale(2 / (count * (float)(from + 1 + length)), hidden, out);
+}
+
 static void pool_text(void *argument, size_t index, int worker)
 {
     const pool_task *task = argument;
-    const br_workspace *work = task->work;
-    const br_ops *ops = work->model->ops;
-    br_lane *lane = work->lanes[worker];
-    size_t hidden = work->model->info.hidden_size;
-    size_t first = task->batch->cu_seqlens[index], end = task->batch->cu_seqlens[index + 1];
-    const float *row = br_workspace_hidden(work, task->batch->first_rows_only ? index : first);
-    float *out = task->out.data + index * task->out.stride;
+    const br_batch *batch = task->batch;
+    br_lane *lane = task->work->lanes[worker];
+    size_t first = batch->cu_seqlens[index], length = batch->cu_seqlens[index + 1] - first;
+    size_t from =
+        batch->pool_from && task->pooling != BERTRUN_POOLING_POOLER ? batch->pool_from[index] : 0;
+    const float *rows = br_workspace_hidden(task->work, batch->first_rows_only ? index : first);
     double begin = br_profile_begin(&lane->profile);
-    memcpy(out, row, hidden * sizeof *out);
-    if (task->pooling == BERTRUN_POOLING_MEAN || task->pooling == BERTRUN_POOLING_MAX)
-        for (size_t token = first + 1; token < end; token++) {
-            row += work->hidden_stride;
-            if (task->pooling == BERTRUN_POOLING_MEAN)
-                ops->add(row, hidden, out);
-            else
-                ops->max(row, hidden, out);
-        }
-    if (task->pooling == BERTRUN_POOLING_MEAN)
-        ops->scale(1.0f / (float)(end - first), hidden, out);
-    br_profile_end(&lane->profile, BR_PHASE_POOL, begin, ops->name, 0);
+    pool_rows(task->work, task->pooling, rows, from, length,
+              task->out.data + index * task->out.stride);
+    br_profile_end(&lane->profile, BR_PHASE_POOL, begin, task->work->model->ops->name, 0);
 }
 
 static bertrun_status pool_texts(br_workspace *work, br_head_rows *head, const br_batch *batch,
-                                 bertrun_pooling pooling, rows *out, bertrun_error *error)
+                                 bertrun_pooling pooling, br_rows *out, bertrun_error *error)
 {
     pool_task task = {work, batch, pooling, {0}};
     BR_TRY(
@@ -81,9 +98,9 @@ static bertrun_status pool_texts(br_workspace *work, br_head_rows *head, const b
 /* in -> dense -> *out, which is the other one of head->rows; *which tells where the input stands.
  */
 static bertrun_status apply_dense(br_workspace *work, br_head_rows *head, const br_dense *dense,
-                                  size_t texts, size_t *which, rows *inout, bertrun_error *error)
+                                  size_t texts, size_t *which, br_rows *inout, bertrun_error *error)
 {
-    rows out;
+    br_rows out;
     *which = 1 - *which;
     BR_TRY(reserve_rows(head, *which, texts, dense->linear.out, &out, error));
     BR_TRY(br_run_dense(work,
@@ -102,23 +119,15 @@ static bertrun_status apply_dense(br_workspace *work, br_head_rows *head, const 
 }
 
 bertrun_status br_head_embed(br_workspace *work, br_head_rows *head, const br_batch *batch,
-                             const br_embed_plan *plan, float *embeddings, bertrun_error *error)
+                             bertrun_pooling pooling, br_rows *out, bertrun_error *error)
 {
     const bertrun_model *model = work->model;
-    size_t width = model->info.embedding_size, which = 0;
-    rows pooled;
-    BR_TRY(pool_texts(work, head, batch, plan->pooling, &pooled, error));
-    if (plan->pooling == BERTRUN_POOLING_POOLER)
-        BR_TRY(apply_dense(work, head, &model->pooler, batch->sequences, &which, &pooled, error));
+    size_t which = 0;
+    BR_TRY(pool_texts(work, head, batch, pooling, out, error));
+    if (pooling == BERTRUN_POOLING_POOLER)
+        BR_TRY(apply_dense(work, head, &model->pooler, batch->sequences, &which, out, error));
     for (size_t i = 0; i < model->num_dense; i++)
-        BR_TRY(apply_dense(work, head, &model->dense[i], batch->sequences, &which, &pooled, error));
-    for (size_t i = 0; i < batch->sequences; i++) {
-        float *out = embeddings + i * width;
-        memcpy(out, pooled.data + i * pooled.stride, width * sizeof *out);
-        if (plan->normalize)
-            model->ops->scale(1 / fmaxf(sqrtf(model->ops->sum_squares(out, width)), 1e-12f), width,
-                              out);
-    }
+        BR_TRY(apply_dense(work, head, &model->dense[i], batch->sequences, &which, out, error));
     return BERTRUN_OK;
 }
 
@@ -127,7 +136,7 @@ bertrun_status br_head_classify(br_workspace *work, br_head_rows *head, const br
 {
     const bertrun_model *model = work->model;
     size_t labels = model->info.num_labels, which = 0;
-    rows row;
+    br_rows row;
     BR_TRY(pool_texts(work, head, batch, BERTRUN_POOLING_CLS, &row, error));
     if (model->config->head == BR_HEAD_POOLER_CLASSIFIER)
         BR_TRY(apply_dense(work, head, &model->pooler, batch->sequences, &which, &row, error));

@@ -15,11 +15,21 @@ void br_head_rows_free(br_head_rows *rows);
 typedef struct br_embed_plan {
     bertrun_pooling pooling;
     bool normalize;
+    size_t dimensions; /* columns that are kept */
 } br_embed_plan;
 
-/** Embeddings [batch->sequences, embedding_size] of the batch that was encoded last. */
-bertrun_status br_head_embed(br_workspace *work, br_head_rows *rows, const br_batch *batch,
-                             const br_embed_plan *plan, float *embeddings, bertrun_error *error);
+/** Rows of a head: one a sequence, `stride` floats apart. */
+typedef struct br_rows {
+    float *data;
+    size_t stride;
+} br_rows;
+
+/**
+ * Embeddings [batch->sequences, embedding_size] of the batch that was encoded last, not normalized;
+ * *out is scratch of `head` and may be written to.
+ */
+bertrun_status br_head_embed(br_workspace *work, br_head_rows *head, const br_batch *batch,
+                             bertrun_pooling pooling, br_rows *out, bertrun_error *error);
 
 /** Logits and scores, [batch->sequences, num_labels] each. */
 bertrun_status br_head_classify(br_workspace *work, br_head_rows *rows, const br_batch *batch,

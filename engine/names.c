@@ -19,6 +19,7 @@ const char *bertrun_activations_name(bertrun_activations activations)
 
 const char *bertrun_pooling_name(bertrun_pooling pooling)
 {
-    static const char *const NAMES[] = {"auto", "mean", "cls", "max", "pooler"};
+    static const char *const NAMES[] = {"auto",   "mean",          "cls",       "max",
+                                        "pooler", "weighted-mean", "last-token"};
     return (unsigned)pooling < sizeof NAMES / sizeof NAMES[0] ? NAMES[pooling] : "unknown";
 }

@@ -25,6 +25,14 @@ static bertrun_status check_settings(const bertrun_session_settings *settings,
         return br_fail(error, BERTRUN_ERR_ARGUMENT,
                        "max_length: %zu leaves no room beside the %zu special tokens",
                        settings->max_length, special);
+    if ((unsigned)settings->long_text > BERTRUN_LONG_TEXT_STRIDE)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown long_text %d", settings->long_text);
+    size_t max_length = settings->max_length ? settings->max_length : model->info.max_length;
+    if (settings->stride > 0 && settings->stride + special >= max_length)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT,
+                       "stride: %zu is not smaller than the %zu tokens that a window holds beside "
+                       "the special ones",
+                       settings->stride, max_length - special);
     return BERTRUN_OK;
 }
 
@@ -60,6 +68,8 @@ bertrun_status bertrun_session_open(bertrun_session **out, const bertrun_model *
     session->model = model;
     session->max_length = chosen.max_length ? chosen.max_length : model->info.max_length;
     session->batch_tokens = chosen.batch_tokens ? chosen.batch_tokens : DEFAULT_BATCH_TOKENS;
+    session->long_text = chosen.long_text;
+    session->stride = chosen.stride;
     session->threads = chosen.threads ? chosen.threads : br_pool_available_threads();
     bertrun_status status = start(session, chosen.profile, error);
     if (status != BERTRUN_OK)
@@ -81,9 +91,11 @@ void bertrun_session_close(bertrun_session **pointer)
     br_workspace_free(&session->work);
     br_head_rows_free(&session->head);
     br_encoding_free(&session->encoding);
-    br_buffer *buffers[] = {&session->ids,           &session->type_ids, &session->cu_seqlens,
-                            &session->batch_seqlens, &session->texts,    &session->values,
-                            &session->scores};
+    br_buffer *buffers[] = {
+        &session->ids,      &session->type_ids, &session->cu_seqlens,     &session->batch_seqlens,
+        &session->texts,    &session->values,   &session->sequence_texts, &session->pool_from,
+        &session->prompted, &session->scores,   &session->codes,          &session->state_slots,
+    };
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         br_free(buffers[i]->data);
     br_free(session);

@@ -6,21 +6,27 @@
 
 struct bertrun_session {
     const bertrun_model *model;
-    size_t max_length, batch_tokens;
+    size_t max_length, batch_tokens, stride;
+    bertrun_long_text long_text;
     int threads;
     br_pool *pool;
     br_lane **lanes; /* [threads] */
     br_workspace work;
     br_head_rows head;
 
-    /* the inputs of one call, packed */
+    /* the inputs of one call, packed (engine/inputs.h) */
     br_encoding encoding;
-    br_buffer ids, type_ids; /* [tokens] */
-    br_buffer cu_seqlens;    /* [texts + 1] of the call */
-    br_buffer batch_seqlens; /* [texts of a batch + 1] of one forward pass */
+    br_buffer prompted; /* a prompt and a text */
+    size_t num_sequences;
+    br_buffer ids, type_ids;  /* [tokens] */
+    br_buffer cu_seqlens;     /* [num_sequences + 1] of the call */
+    br_buffer batch_seqlens;  /* [sequences of a batch + 1] of one forward pass */
+    br_buffer sequence_texts; /* [num_sequences] the input that a sequence is of */
+    br_buffer pool_from;      /* [num_sequences] rows that pooling leaves out */
 
     /* its results */
-    br_buffer texts, values, scores;
+    br_buffer texts, values, scores, codes;
+    br_buffer state_slots; /* [num_hidden_layers + 1] of hidden states */
 
     bertrun_profile_entry profile[BR_NUM_PHASES];
 };

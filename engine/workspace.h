@@ -11,6 +11,7 @@ typedef struct br_batch {
     const int32_t *ids;       /* [tokens] */
     const uint8_t *type_ids;  /* [tokens] */
     const size_t *cu_seqlens; /* [sequences + 1] first token of each sequence */
+    const size_t *pool_from;  /* [sequences] rows that pooling leaves out; NULL: none */
     bool first_rows_only;     /* of the last hidden state, only each sequence's first row is read */
 } br_batch;
 

@@ -107,8 +107,9 @@ typedef struct br_ops {
                       size_t length, size_t head_dim, float *out, size_t out_stride,
                       float *scratch);
 
-    /** y += x; y = max(y, x), NaN if either is; y *= factor. */
+    /** y += x; y = fma(factor, x, y); y = max(y, x), NaN if either is; y *= factor. */
     void (*add)(const float *x, size_t n, float *y);
+    void (*add_scaled)(const float *x, float factor, size_t n, float *y);
     void (*max)(const float *x, size_t n, float *y);
     void (*scale)(float factor, size_t n, float *y);
     /** Sum of x[j]^2. */

@@ -415,6 +415,13 @@ static void add(const float *x, size_t n, float *y)
         v_store_n(y + j, v_add(v_load_n(y + j, count), v_load_n(x + j, count)), count);
 }
 
+static void add_scaled(const float *x, float factor, size_t n, float *y)
+{
+    BR_EACH_VECTOR (n, j, count)
+        v_store_n(y + j, v_fma(v_set(factor), v_load_n(x + j, count), v_load_n(y + j, count)),
+                  count);
+}
+
 static void maximum(const float *x, size_t n, float *y)
 {
     BR_EACH_VECTOR (n, j, count) {

@@ -4,6 +4,6 @@
         .name = set_name, .linear = linear, .linear_norm = linear_norm, .add_norm = add_norm,      \
         .range = range, .quantize = quantize, .widen_s8 = widen_s8, .widen_bf16 = widen_bf16,      \
         .widen_f16 = widen_f16, .narrow_bf16 = narrow_bf16, .attention = attention, .add = add,    \
-        .max = maximum, .scale = scale, .sum_squares = sum_squares, .softmax = softmax,            \
-        .sigmoid = sigmoid,                                                                        \
+        .add_scaled = add_scaled, .max = maximum, .scale = scale, .sum_squares = sum_squares,      \
+        .softmax = softmax, .sigmoid = sigmoid,                                                    \
     }

@@ -70,6 +70,7 @@ static bertrun_status read_config(const br_architecture **out, br_model_config *
     BR_TRY(find_architecture(out, config, root, file, error));
     const br_encoder_spec *encoder = (*out)->encoder;
     config->layer_norm_eps = 1e-12F; /* transformers' default */
+    config->include_prompt = true;
     BR_TRY(br_fields_read(root, encoder->config_fields, encoder->num_config_fields, config, file,
                           error));
     if (config->head != BR_HEAD_NONE)

@@ -12,8 +12,8 @@ void br_model_config_free(br_model_config *config)
     for (size_t i = 0; config->labels && i < config->num_labels; i++)
         br_free(config->labels[i]);
     for (size_t i = 0; i < config->num_prompts; i++) {
-        br_free(config->prompts[i].name);
-        br_free(config->prompts[i].text);
+        br_free((char *)config->prompts[i].name);
+        br_free((char *)config->prompts[i].text);
     }
     br_free(config->labels);
     br_free(config->prompts);
@@ -85,7 +85,7 @@ bertrun_status br_model_config_check(const br_model_config *config, const char *
     return check_dense(config, file, error);
 }
 
-static bertrun_status copy_string(char **out, const json_t *value, const char *file,
+static bertrun_status copy_string(const char **out, const json_t *value, const char *file,
                                   const char *key, bertrun_error *error)
 {
     if (!json_is_string(value))
@@ -110,7 +110,7 @@ bertrun_status br_model_config_read_prompts(br_model_config *config, const json_
     json_t *text;
     json_object_foreach(prompts, name, text)
     {
-        br_prompt *prompt = &config->prompts[config->num_prompts++];
+        bertrun_prompt *prompt = &config->prompts[config->num_prompts++];
         prompt->name = br_strndup(name, strlen(name));
         if (!prompt->name)
             return br_fail_nomem(error);
@@ -128,9 +128,14 @@ static const br_field_name activations[] = {
 };
 
 static const br_field_name poolings[] = {
-    {"auto", BERTRUN_POOLING_AUTO},     {"mean", BERTRUN_POOLING_MEAN},
-    {"cls", BERTRUN_POOLING_CLS},       {"max", BERTRUN_POOLING_MAX},
-    {"pooler", BERTRUN_POOLING_POOLER}, {NULL, 0},
+    {"auto", BERTRUN_POOLING_AUTO},
+    {"mean", BERTRUN_POOLING_MEAN},
+    {"cls", BERTRUN_POOLING_CLS},
+    {"max", BERTRUN_POOLING_MAX},
+    {"pooler", BERTRUN_POOLING_POOLER},
+    {"weighted-mean", BERTRUN_POOLING_WEIGHTED_MEAN},
+    {"last-token", BERTRUN_POOLING_LAST_TOKEN},
+    {NULL, 0},
 };
 
 #define MEMBER(member) offsetof(br_model_config, member)
@@ -152,6 +157,7 @@ static const br_field config_fields[] = {
     {"pooling", BR_FIELD_NAME, true, MEMBER(pooling), poolings},
     {"normalize", BR_FIELD_BOOL, true, MEMBER(normalize), NULL},
     {"default_prompt_name", BR_FIELD_STRING, false, MEMBER(default_prompt_name), NULL},
+    {"include_prompt", BR_FIELD_BOOL, false, MEMBER(include_prompt), NULL},
 };
 enum { NUM_CONFIG_FIELDS = sizeof config_fields / sizeof *config_fields };
 
@@ -217,7 +223,8 @@ static bertrun_status read_labels(br_model_config *config, const json_t *labels,
 {
     BR_TRY(br_model_config_alloc_labels(config, json_array_size(labels), error));
     for (size_t i = 0; i < config->num_labels; i++)
-        BR_TRY(copy_string(&config->labels[i], json_array_get(labels, i), file, "labels", error));
+        BR_TRY(copy_string((const char **)&config->labels[i], json_array_get(labels, i), file,
+                           "labels", error));
     return BERTRUN_OK;
 }
 
@@ -246,7 +253,7 @@ bertrun_status br_model_config_from_json(br_model_config *out, const char *text,
                                          bertrun_error *error)
 {
     json_t *object;
-    *out = (br_model_config){0};
+    *out = (br_model_config){.include_prompt = true};
     BR_TRY(br_json_parse(&object, text, strlen(text), file, error));
     bertrun_status status = from_object(out, object, file, error);
     json_decref(object);

@@ -23,11 +23,6 @@ typedef struct br_dense_config {
     br_activation_kind activation;
 } br_dense_config;
 
-/** A text that sentence-transformers puts in front of every input of a kind. */
-typedef struct br_prompt {
-    char *name, *text;
-} br_prompt;
-
 typedef struct br_model_config {
     char *architecture; /* as in config.json */
     br_head_kind head;
@@ -46,8 +41,9 @@ typedef struct br_model_config {
     size_t num_dense;
     br_dense_config dense[BR_MAX_DENSE];
     size_t num_prompts;
-    br_prompt *prompts;        /* [num_prompts] */
+    bertrun_prompt *prompts;   /* [num_prompts], owned */
     char *default_prompt_name; /* NULL: none */
+    bool include_prompt;       /* whether a prompt's own tokens are pooled; true by default */
 } br_model_config;
 
 /** Frees what the configuration points to and zeroes it. */

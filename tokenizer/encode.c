@@ -43,6 +43,20 @@ static void put_range(br_encoding *e, const br_token_list *tokens, br_range rang
     }
 }
 
+/* The tokens of a window: a range, or with `middle` as many, a quarter of them from the beginning.
+ */
+static void put_text(br_encoding *e, const br_token_list *tokens, br_range range, bool middle,
+                     uint8_t type_id)
+{
+    size_t kept = range.end - range.begin, head = (kept + 2) / 4;
+    if (!middle || kept == tokens->count) {
+        put_range(e, tokens, range, type_id);
+        return;
+    }
+    put_range(e, tokens, (br_range){0, head}, type_id);
+    put_range(e, tokens, (br_range){tokens->count - (kept - head), tokens->count}, type_id);
+}
+
 static void put_special(br_encoding *e, int32_t id, uint8_t type_id)
 {
     size_t at = e->count++;
@@ -103,7 +117,8 @@ static void put_window(const struct input *in, br_encoding *e, const br_range ra
             continue;
         }
         int which = piece->kind == BR_PIECE_SECOND;
-        put_range(e, &e->scratch->tokens[which], ranges[which], piece->type_id);
+        put_text(e, &e->scratch->tokens[which], ranges[which], in->options->truncate_middle,
+                 piece->type_id);
     }
     e->window_offsets[e->num_windows] = e->count;
 }

@@ -85,6 +85,9 @@ bertrun_status br_truncate(const br_encode_options *options, size_t num_special,
         return br_fail(error, BERTRUN_ERR_ARGUMENT,
                        "a maximum of %zu tokens leaves no room for %zu special tokens",
                        options->max_length, num_special);
+    if (options->truncate_middle && (options->truncate_left || options->overflow))
+        return br_fail(error, BERTRUN_ERR_ARGUMENT,
+                       "truncate_middle goes neither with truncate_left nor with overflow");
     if (options->max_length)
         room = options->max_length - num_special;
     BR_TRY(choose(options, room, pair, counts, kept, error));

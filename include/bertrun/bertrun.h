@@ -54,6 +54,7 @@ typedef enum bertrun_status {
 /** One line of text about a failure; owned by the caller, always NUL-terminated after a failure. */
 typedef struct bertrun_error {
     char message[512];
+    size_t input; /**< index of the input at fault; SIZE_MAX: it is not about one of several */
 } bertrun_error;
 
 /** The status as a short static English phrase, e.g. "out of memory". Thread-safe. */
@@ -94,6 +95,8 @@ typedef enum bertrun_pooling {
     BERTRUN_POOLING_CLS,      /**< the first token's row */
     BERTRUN_POOLING_MAX,      /**< maximum over all tokens, a feature at a time */
     BERTRUN_POOLING_POOLER,   /**< tanh(dense(first row)), BERT's own pooler */
+    BERTRUN_POOLING_WEIGHTED_MEAN, /**< mean over all tokens, the first weighing 1, the next 2, ... */
+    BERTRUN_POOLING_LAST_TOKEN,    /**< the last token's row, mostly [SEP]'s */
 } bertrun_pooling;
 
 /** A yes, a no, or what the model's own files say. */
@@ -120,6 +123,11 @@ typedef struct bertrun_model_settings {
     uint64_t reserved[8];
 } bertrun_model_settings;
 
+/** A text that goes in front of every input of a kind, e.g. "query" and "query: ". */
+typedef struct bertrun_prompt {
+    const char *name, *text;
+} bertrun_prompt;
+
 /** Facts about an open model. Strings and arrays belong to the model. */
 typedef struct bertrun_model_info {
     const char *architecture; /**< as in config.json, e.g. "DistilBertForSequenceClassification" */
@@ -138,6 +146,10 @@ typedef struct bertrun_model_info {
     size_t embedding_size;    /**< columns of an embedding (after 2_Dense, where the model has one) */
     size_t num_labels;        /**< 0 without a classifier */
     const char *const *labels; /**< [num_labels] */
+    size_t num_prompts;
+    const bertrun_prompt *prompts;   /**< [num_prompts] of config_sentence_transformers.json */
+    const char *default_prompt_name; /**< of the prompt used where none is chosen; NULL: none */
+    bool include_prompt;             /**< whether a prompt's own tokens are pooled */
     size_t num_parameters;
     uint64_t file_bytes;      /**< size on disk of the weights */
     uint64_t weight_bytes;    /**< size in memory of weights as packed for this CPU */
@@ -172,15 +184,35 @@ BERTRUN_API const char *bertrun_pooling_name(bertrun_pooling pooling);
 
 typedef struct bertrun_session bertrun_session;
 
+/**
+ * What becomes of a text of more tokens than max_length; HEAD, TAIL and HEAD_TAIL are named after
+ * what is kept, as in Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?". Special
+ * tokens are kept always. Of a pair, the longer text is cut first, each in the way named here.
+ */
+typedef enum bertrun_long_text {
+    BERTRUN_LONG_TEXT_HEAD = 0,  /**< the beginning is kept */
+    BERTRUN_LONG_TEXT_TAIL,      /**< the end is kept */
+    BERTRUN_LONG_TEXT_HEAD_TAIL, /**< a quarter of the room goes to the beginning, the rest to the
+                                      end: 128 and 382 of 510 tokens */
+    BERTRUN_LONG_TEXT_ERROR,     /**< the call fails with ARGUMENT and names the input */
+    BERTRUN_LONG_TEXT_STRIDE,    /**< nothing is cut: the text is run in windows of max_length, of
+                                      which each overlaps the one before by `stride` tokens. Single
+                                      texts and embeddings only: the windows' embeddings, each
+                                      weighted by its tokens, are averaged, then normalized */
+} bertrun_long_text;
+
 typedef struct bertrun_session_settings {
     int threads;         /**< default 1; 0: as many as the affinity mask and the cgroup quota allow */
     size_t max_length;   /**< tokens a text, special ones included; default 0: the model's. Longer
-                              texts are cut, and the cut is counted */
+                              texts are treated as long_text says; what is cut is counted */
     size_t batch_tokens; /**< default 0 (chosen by the library): token rows in one forward pass; more
                               input is run in several. Bounds the session's memory. At least one text
                               goes into each pass */
     bool profile;        /**< default false: collect bertrun_session_profile() */
-    uint64_t reserved[8];
+    bertrun_long_text long_text; /**< default HEAD */
+    size_t stride;       /**< default 0; tokens that windows share, with LONG_TEXT_STRIDE; less than
+                              a window holds beside the special tokens */
+    uint64_t reserved[7];
 } bertrun_session_settings;
 
 BERTRUN_API void bertrun_session_settings_init(bertrun_session_settings *settings);
@@ -189,7 +221,7 @@ BERTRUN_API void bertrun_session_settings_init(bertrun_session_settings *setting
  * Opens a session on a model. It starts `threads - 1` workers, which sleep between calls.
  * @param settings NULL for defaults
  * @return BERTRUN_OK, or ARGUMENT (negative threads, a max_length above the model's positions or
- *         too small for the special tokens), NOMEM, INTERNAL.
+ *         too small for the special tokens, a stride too large), NOMEM, INTERNAL.
  * A session serves one caller at a time; sessions on one model are independent.
  */
 BERTRUN_API bertrun_status bertrun_session_open(bertrun_session **out, const bertrun_model *model,
@@ -217,8 +249,9 @@ typedef struct bertrun_input {
 
 /** What became of one input. */
 typedef struct bertrun_text_info {
-    size_t tokens;    /**< tokens computed, special ones included */
+    size_t tokens;    /**< tokens computed, special ones included; of all windows together */
     size_t truncated; /**< tokens cut away because the text was longer than max_length */
+    size_t windows;   /**< 1, or more for a long text with LONG_TEXT_STRIDE */
 } bertrun_text_info;
 
 /** Result of a call: `count` rows. Everything it points to belongs to the session. */
@@ -231,24 +264,53 @@ typedef struct bertrun_output {
     const bertrun_text_info *texts; /**< [count] */
     size_t total_tokens;            /**< sum of texts[].tokens */
     size_t total_truncated;         /**< sum of texts[].truncated */
-    size_t num_states;              /**< hidden states: num_hidden_layers + 1; else 0 */
+    size_t num_states;              /**< hidden states: how many layers were asked for; else 0 */
+    const void *codes;              /**< embeddings in another dtype than F32: [count, code_bytes],
+                                         int8_t, uint8_t or uint16_t (f16) elements; else NULL */
+    size_t code_bytes;              /**< of a row of codes */
 } bertrun_output;
+
+/**
+ * What embeddings are stored as; integers as sentence-transformers' quantize_embeddings() makes
+ * them. With lo and hi of a dimension and step = (hi - lo) / 255 (1 where that is 0), UINT8 is
+ * floor((x - lo) / step) kept in 0..255, INT8 that less 128. A NaN becomes lo's code.
+ */
+typedef enum bertrun_embedding_dtype {
+    BERTRUN_EMBEDDING_F32 = 0,
+    BERTRUN_EMBEDDING_F16,     /**< IEEE binary16, rounded half to even */
+    BERTRUN_EMBEDDING_INT8,    /**< needs `ranges` */
+    BERTRUN_EMBEDDING_UINT8,   /**< needs `ranges` */
+    BERTRUN_EMBEDDING_BINARY,  /**< UBINARY less 128, as int8_t */
+    BERTRUN_EMBEDDING_UBINARY, /**< a bit a dimension, 1 where it is above 0; eight to a uint8_t, the
+                                    first in the highest bit, the last byte filled with zeros */
+} bertrun_embedding_dtype;
 
 typedef struct bertrun_embed_options {
     bertrun_pooling pooling;  /**< default AUTO */
     bertrun_choice normalize; /**< default AUTO; L2 norm 1 where it is YES */
-    uint64_t reserved[8];
+    const char *prompt;       /**< default NULL; text put in front of every text ("": none), not of
+                                   inputs that are ids */
+    const char *prompt_name;  /**< default NULL; the model's prompt of that name, where prompt is
+                                   NULL. Both NULL: the model's default prompt, if it has one */
+    size_t dimensions;        /**< default 0: all; else the first so many columns are kept, and then
+                                   normalized (matryoshka, Kusupati et al. 2022) */
+    bertrun_embedding_dtype dtype; /**< default F32; else output.codes is filled, too */
+    const float *ranges;      /**< [2, dimensions]: the least and the greatest value of each
+                                   dimension, for INT8 and UINT8; borrowed for the call */
+    uint64_t reserved[3];
 } bertrun_embed_options;
 
 BERTRUN_API void bertrun_embed_options_init(bertrun_embed_options *options);
 
 /**
- * Sentence embeddings, [count, embedding_size].
+ * Sentence embeddings, [count, embedding_size] or [count, dimensions].
  * @param inputs  [count], borrowed; an empty text is a text (its special tokens are computed)
  * @param options NULL for defaults
- * @return BERTRUN_OK, or ARGUMENT (an id or type id out of range, more ids than positions),
- *         UNSUPPORTED (pooler asked of a model without one), NOMEM, INTERNAL. After a failure the
- *         session works on.
+ * @return BERTRUN_OK, or ARGUMENT (an id or type id out of range, more ids than positions, a text too
+ *         long with LONG_TEXT_ERROR, an unknown prompt_name, dimensions above embedding_size, ranges
+ *         missing), UNSUPPORTED (pooler asked of a model without one, a pair too long with
+ *         LONG_TEXT_STRIDE), NOMEM, INTERNAL. What is wrong with one input begins with
+ *         "input INDEX: ", and error->input is the index. After a failure the session works on.
  * After the first calls have sized the scratch, a call of no more texts and tokens allocates none of
  * our memory. (In f32 and bf16 oneDNN makes a primitive for each new length of a block of rows.)
  * After a failure *output is not to be read.
@@ -267,14 +329,26 @@ BERTRUN_API bertrun_status bertrun_classify(bertrun_session *session, const bert
                                             size_t count, bertrun_output *output,
                                             bertrun_error *error);
 
+typedef struct bertrun_hidden_options {
+    const int *layers; /**< [num_layers] each once, in the order wanted: 0 the embedding layer's
+                            output, K that of encoder layer K, -1 that of the last one. Borrowed.
+                            Default NULL: all, 0 to num_hidden_layers */
+    size_t num_layers;
+    uint64_t reserved[4];
+} bertrun_hidden_options;
+
+BERTRUN_API void bertrun_hidden_options_init(bertrun_hidden_options *options);
+
 /**
- * All hidden states, [num_hidden_layers + 1, total_tokens, hidden_size]: the embedding layer's
- * output, then each encoder layer's. Token rows of all inputs stand one after another, in order.
- * All of `inputs` are held at once.
- * @return as bertrun_embed().
+ * Hidden states, [num_states, total_tokens, hidden_size]. Token rows of all inputs stand one after
+ * another, in order. All of `inputs` are held at once.
+ * @param options NULL for defaults
+ * @return as bertrun_embed(); ARGUMENT too where a layer is not there or named twice, UNSUPPORTED
+ *         with LONG_TEXT_STRIDE.
  */
 BERTRUN_API bertrun_status bertrun_hidden_states(bertrun_session *session,
                                                  const bertrun_input *inputs, size_t count,
+                                                 const bertrun_hidden_options *options,
                                                  bertrun_output *output, bertrun_error *error);
 
 /** One phase of the work done since the session was opened with `profile`. */
@@ -356,6 +430,8 @@ typedef struct bertrun_encode_options {
     size_t max_length;             /**< tokens of a window, special ones included; 0: no limit */
     bertrun_truncation truncation;
     bool truncate_left;            /**< cut the beginning instead of the end */
+    bool truncate_middle;          /**< cut between the first quarter of what is kept and the
+                                        rest; not with truncate_left or overflow */
     bool overflow;                 /**< give what is cut in further windows */
     size_t stride;                 /**< tokens by which such a window overlaps the one before */
     bool no_special;               /**< leave out the special tokens around the texts */
@@ -400,8 +476,8 @@ BERTRUN_API void bertrun_encoder_close(bertrun_encoder **encoder);
  * U+FFFD. Ids in the input are not looked at.
  * @param options NULL for defaults
  * @return BERTRUN_OK, or NOMEM, or ARGUMENT: max_length leaves no room for the special tokens, the
- *         stride is not smaller than a window's room, or the text that was chosen to be cut is too
- *         short for it.
+ *         stride is not smaller than a window's room, the text that was chosen to be cut is too
+ *         short for it, or options contradict each other.
  * After the first calls have sized the scratch, a call of no larger size allocates nothing.
  */
 BERTRUN_API bertrun_status bertrun_tokenizer_encode(bertrun_encoder *encoder,

@@ -46,7 +46,8 @@ static void check_shape(const char *shape, const char *name)
     golden_set set = golden_open(name);
     bertrun_model *model = open_shape(shape);
     bertrun_session *session = fixture_session(model, 2, 0);
-    golden_require(bertrun_hidden_states(session, set.inputs, set.count, &output, &error), &error);
+    golden_require(bertrun_hidden_states(session, set.inputs, set.count, NULL, &output, &error),
+                   &error);
     check_first_states(&set, &output);
     size_t size = output.total_tokens * output.width;
     golden_expect(&set, "last_state", output.values + (output.num_states - 1) * size, size,

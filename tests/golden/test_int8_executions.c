@@ -156,7 +156,7 @@ static float *all_states(const bertrun_model *model, const golden_set *set, size
     bertrun_output output;
     bertrun_error error;
     bertrun_session *session = fixture_session(model, 2, 0);
-    golden_require(bertrun_hidden_states(session, set->inputs, set->count, &output, &error),
+    golden_require(bertrun_hidden_states(session, set->inputs, set->count, NULL, &output, &error),
                    &error);
     *count = output.num_states * output.total_tokens * output.width;
     float *values = malloc(*count * sizeof *values);

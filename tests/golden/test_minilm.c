@@ -26,7 +26,8 @@ static void check_last_state(const golden_set *set, bertrun_session *session)
 {
     bertrun_output output;
     bertrun_error error;
-    golden_require(bertrun_hidden_states(session, set->texts, set->count, &output, &error), &error);
+    golden_require(bertrun_hidden_states(session, set->texts, set->count, NULL, &output, &error),
+                   &error);
     golden_expect_counts(set, &output);
     size_t size = output.total_tokens * output.width;
     golden_expect(set, "last_state", output.values + (output.num_states - 1) * size, size,

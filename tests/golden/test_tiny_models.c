@@ -110,7 +110,7 @@ static void check_last_state(bertrun_session *session, const golden_set *set, co
 {
     bertrun_output output;
     bertrun_error error;
-    golden_require(bertrun_hidden_states(session, set->inputs, set->count, &output, &error),
+    golden_require(bertrun_hidden_states(session, set->inputs, set->count, NULL, &output, &error),
                    &error);
     size_t size = output.total_tokens * output.width;
     golden_expect_cosine(set, what, output.values + (output.num_states - 1) * size,
@@ -154,7 +154,7 @@ Test(tiny_bf16, every_hidden_state)
         bertrun_model *model =
             fixture_model(set.folder, BERTRUN_PRECISION_BF16, BERTRUN_ACTIVATIONS_TOKEN);
         bertrun_session *session = fixture_session(model, 1, 0);
-        golden_require(bertrun_hidden_states(session, set.inputs, set.count, &output, &error),
+        golden_require(bertrun_hidden_states(session, set.inputs, set.count, NULL, &output, &error),
                        &error);
         golden_expect_cosine(&set, "hidden_states", output.values,
                              output.num_states * output.total_tokens, output.width);

@@ -387,13 +387,15 @@ static void check_pooling(const kernel_case *c)
     size_t bytes = c->n * sizeof(float);
     float *x = make_floats(c, c->n, 1), *start = make_floats(c, c->n, 2);
     float *sum = make_copy(start, bytes), *larger = make_copy(start, bytes);
-    float *scaled = make_copy(start, bytes);
+    float *scaled = make_copy(start, bytes), *fused = make_copy(start, bytes);
     scalar->add(x, c->n, sum);
+    scalar->add_scaled(x, 0.37f, c->n, fused);
     scalar->max(x, c->n, larger);
     scalar->scale(0.37f, c->n, scaled);
     for (size_t j = 0; j < c->n; j++) {
         float greater = isnan(x[j]) || isnan(start[j]) ? NAN : fmaxf(x[j], start[j]);
         cr_assert(same_float(sum[j], start[j] + x[j]));
+        cr_assert(same_float(fused[j], fmaf(0.37f, x[j], start[j])));
         cr_assert(greater == larger[j] || (isnan(greater) && isnan(larger[j])));
         cr_assert(same_float(scaled[j], start[j] * 0.37f));
     }
@@ -401,6 +403,9 @@ static void check_pooling(const kernel_case *c)
         float *y = make_copy(start, bytes);
         vector[s]->add(x, c->n, y);
         expect_same("add", vector[s]->name, c, sum, y, c->n);
+        memcpy(y, start, bytes);
+        vector[s]->add_scaled(x, 0.37f, c->n, y);
+        expect_same("add_scaled", vector[s]->name, c, fused, y, c->n);
         memcpy(y, start, bytes);
         vector[s]->max(x, c->n, y);
         expect_same("max", vector[s]->name, c, larger, y, c->n);

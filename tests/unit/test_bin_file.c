@@ -84,7 +84,7 @@ static const char *write_bin(void)
 static void expect_error(const char *path, bertrun_status wanted, const char *part)
 {
     br_checkpoint *checkpoint;
-    bertrun_error error = {""};
+    bertrun_error error = {0};
     cr_expect_eq(br_checkpoint_open(&checkpoint, path, false, &error), wanted, "%s: %s", part,
                  error.message);
     cr_expect_null(checkpoint);
@@ -120,7 +120,7 @@ Test(bin_file, gives_back_what_was_written)
 Test(bin_file, keeps_the_configuration)
 {
     char *labels[] = {"a", "\"b\"\n", "\xc3\xa9"};
-    br_prompt prompts[] = {{"query", "query: "}, {"none", ""}};
+    bertrun_prompt prompts[] = {{"query", "query: "}, {"none", ""}};
     float weight[12] = {0};
     br_model_config config = *br_checkpoint_config(source);
     config.labels = labels;

@@ -38,7 +38,7 @@ static bertrun_status convert(const char *from, const char *to, bertrun_dtype dt
 
 static void expect_error(bertrun_dtype dtype, bertrun_status wanted, const char *part)
 {
-    bertrun_error error = {""};
+    bertrun_error error = {0};
     size_t files = fixture_count_files(&f);
     cr_expect_eq(convert(f.directory, bin, dtype, &error), wanted, "%s", error.message);
     cr_expect_not_null(strstr(error.message, part), "\"%s\" is not in: %s", part, error.message);

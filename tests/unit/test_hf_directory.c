@@ -33,7 +33,7 @@ static br_checkpoint *saved(void)
 static void expect_error_as_it_is(bertrun_status wanted, const char *part)
 {
     br_checkpoint *checkpoint;
-    bertrun_error error = {""};
+    bertrun_error error = {0};
     cr_expect_eq(br_checkpoint_open(&checkpoint, f.directory, false, &error), wanted, "%s",
                  error.message);
     cr_expect_null(checkpoint);

@@ -114,7 +114,7 @@ Test(safetensors, refuses_each_broken_field)
         {"{" ENTRY("a\xff", "U8", "[4]", "[0,4]") "}", 4, "F: line 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        bertrun_error error = {""};
+        bertrun_error error = {0};
         cr_expect_eq(parse(cases[i].header, cases[i].data_size, &error), BERTRUN_ERR_FORMAT, "%s",
                      cases[i].header);
         cr_expect_not_null(strstr(error.message, cases[i].message), "%s: %s", cases[i].header,

@@ -128,7 +128,7 @@ static void check_second_call_allocates_nothing(bertrun_precision precision,
         long before = memory_allocations;
         cr_assert_eq(bertrun_classify(session, TEXTS, COUNT(TEXTS), &output, NULL), BERTRUN_OK);
         cr_assert_eq(bertrun_embed(session, TEXTS, 1, NULL, &output, NULL), BERTRUN_OK);
-        cr_assert_eq(bertrun_hidden_states(session, TEXTS, 1, &output, NULL), BERTRUN_OK);
+        cr_assert_eq(bertrun_hidden_states(session, TEXTS, 1, NULL, &output, NULL), BERTRUN_OK);
         cr_assert(call == 0 || memory_allocations == before, "call %d allocated %ld times", call,
                   memory_allocations - before);
     }
