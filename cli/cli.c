@@ -95,8 +95,10 @@ const cli_choice cli_precisions[] = {
 };
 
 const cli_choice cli_activations[] = {
+    {"auto", BERTRUN_ACTIVATIONS_AUTO},
     {"token", BERTRUN_ACTIVATIONS_TOKEN},
     {"batch", BERTRUN_ACTIVATIONS_BATCH},
+    {"static", BERTRUN_ACTIVATIONS_STATIC},
     {NULL, 0},
 };
 

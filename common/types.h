@@ -2,6 +2,8 @@
 #ifndef BR_TYPES_H
 #define BR_TYPES_H
 
+#include <stdint.h>
+
 typedef enum br_activation_kind {
     BR_ACTIVATION_IDENTITY = 0,
     BR_ACTIVATION_GELU,      /* x * Phi(x), by erf */
@@ -9,5 +11,15 @@ typedef enum br_activation_kind {
     BR_ACTIVATION_RELU,
     BR_ACTIVATION_TANH,
 } br_activation_kind;
+
+/**
+ * Affine quantization to u8 with known parameters, PyTorch's quantize_per_tensor:
+ * q = clamp(round_half_even(x * (1 / scale)) + zero_point, least, most), x ~ scale * (q -
+ * zero_point), 0 <= least <= zero_point <= most <= 255.
+ */
+typedef struct br_affine {
+    float scale; /* 0: every q is zero_point */
+    int32_t zero_point, least, most;
+} br_affine;
 
 #endif

@@ -1,4 +1,6 @@
 /* bertrun_convert(): reads a model, brings its tensors to a dtype, writes a `.bin`. */
+#include "engine/convert.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +8,6 @@
 #include "common/half.h"
 #include "common/memory.h"
 #include "engine/quantize_weights.h"
-#include "models/checkpoint.h"
 #include "tokenizer/tokenizer.h"
 
 void bertrun_convert_settings_init(bertrun_convert_settings *settings)
@@ -27,7 +28,8 @@ typedef struct conversion {
 
 enum {
     NUM_TOKENIZER_TENSORS = 3,
-    OWNED_PER_TENSOR = 3, /* an int8 matrix: its data, its scales and their name */
+    OWNED_PER_TENSOR = 3,  /* an int8 matrix: its data, its scales and their name */
+    NUM_INPUT_TENSORS = 4, /* of a fixed input; each owns its name and its number */
 };
 
 static bertrun_status conversion_init(conversion *c, bertrun_error *error)
@@ -39,9 +41,11 @@ static bertrun_status conversion_init(conversion *c, bertrun_error *error)
         if (br_dtype_is_float(tensors[i].dtype) && columns > longest)
             longest = columns;
     }
+    const br_fixed_input *inputs;
+    size_t more = NUM_INPUT_TENSORS * br_checkpoint_fixed_inputs(c->checkpoint, &inputs);
     c->row = br_alloc(longest, sizeof *c->row);
-    c->tensors = br_alloc(2 * count + NUM_TOKENIZER_TENSORS, sizeof *c->tensors);
-    c->owned = br_alloc(OWNED_PER_TENSOR * count, sizeof *c->owned);
+    c->tensors = br_alloc(2 * count + more + NUM_TOKENIZER_TENSORS, sizeof *c->tensors);
+    c->owned = br_alloc(OWNED_PER_TENSOR * count + 2 * more, sizeof *c->owned);
     return c->row && c->tensors && c->owned ? BERTRUN_OK : br_fail_nomem(error);
 }
 
@@ -98,23 +102,19 @@ static bertrun_status convert_rows(conversion *c, const br_tensor *in, br_dtype 
     return BERTRUN_OK;
 }
 
-static bertrun_status add_scale(conversion *c, const br_tensor *matrix, float **out,
-                                bertrun_error *error)
+/* A vector named `base` and `ending`, for the caller to fill; NULL: no memory. */
+static void *add_vector(conversion *c, const char *base, const char *ending, br_dtype dtype,
+                        size_t count)
 {
-    size_t name_size = strlen(matrix->name) + sizeof "_scale", rows = matrix->shape[0];
+    size_t name_size = strlen(base) + strlen(ending) + 1, bytes = count * br_dtype_size(dtype);
     char *name = own(c, name_size, 1);
-    float *scale = own(c, rows, sizeof *scale);
-    if (!name || !scale)
-        return br_fail_nomem(error);
-    snprintf(name, name_size, "%s_scale", matrix->name);
-    c->tensors[c->num_tensors++] = (br_tensor){.name = name,
-                                               .dtype = BR_DTYPE_F32,
-                                               .rank = 1,
-                                               .shape = {rows},
-                                               .data = scale,
-                                               .bytes = rows * sizeof *scale};
-    *out = scale;
-    return BERTRUN_OK;
+    void *data = own(c, count, br_dtype_size(dtype));
+    if (!name || !data)
+        return NULL;
+    snprintf(name, name_size, "%s%s", base, ending);
+    c->tensors[c->num_tensors++] = (br_tensor){
+        .name = name, .dtype = dtype, .rank = 1, .shape = {count}, .data = data, .bytes = bytes};
+    return data;
 }
 
 static bertrun_status add_converted(conversion *c, const br_tensor *in, br_dtype dtype,
@@ -129,8 +129,11 @@ static bertrun_status add_converted(conversion *c, const br_tensor *in, br_dtype
     out->dtype = dtype;
     out->data = data;
     out->bytes = br_tensor_count(in) * br_dtype_size(dtype);
-    if (dtype == BR_DTYPE_S8)
-        BR_TRY(add_scale(c, in, &scale, error));
+    if (dtype == BR_DTYPE_S8) {
+        scale = add_vector(c, in->name, "_scale", BR_DTYPE_F32, in->shape[0]);
+        if (!scale)
+            return br_fail_nomem(error);
+    }
     return convert_rows(c, in, dtype, data, scale, error);
 }
 
@@ -159,6 +162,40 @@ static bertrun_status add_tensors(conversion *c, bertrun_error *error)
     size_t count = br_checkpoint_tensors(c->checkpoint, &tensors);
     for (size_t i = 0; i < count; i++)
         BR_TRY(add_tensor(c, &tensors[i], error));
+    return BERTRUN_OK;
+}
+
+static bool add_integer(conversion *c, const char *base, const char *ending, int32_t value)
+{
+    int32_t *out = add_vector(c, base, ending, BR_DTYPE_I32, 1);
+    if (out)
+        *out = value;
+    return out;
+}
+
+/* The bounds are written only where they are not those of u8. */
+static bool add_fixed_input(conversion *c, const br_fixed_input *input)
+{
+    const br_affine *affine = &input->affine;
+    float *scale = add_vector(c, input->name, ".input_scale", BR_DTYPE_F32, 1);
+    if (!scale)
+        return false;
+    *scale = affine->scale;
+    if (!add_integer(c, input->name, ".input_zero_point", affine->zero_point))
+        return false;
+    if (affine->least == 0 && affine->most == 255)
+        return true;
+    return add_integer(c, input->name, ".input_quant_min", affine->least) &&
+           add_integer(c, input->name, ".input_quant_max", affine->most);
+}
+
+static bertrun_status add_fixed_inputs(conversion *c, bertrun_error *error)
+{
+    const br_fixed_input *inputs;
+    size_t count = br_checkpoint_fixed_inputs(c->checkpoint, &inputs);
+    for (size_t i = 0; i < count; i++)
+        if (!add_fixed_input(c, &inputs[i]))
+            return br_fail_nomem(error);
     return BERTRUN_OK;
 }
 
@@ -195,14 +232,15 @@ static bertrun_status convert(conversion *c, const br_tokenizer *tokenizer, cons
 {
     BR_TRY(conversion_init(c, error));
     BR_TRY(add_tensors(c, error));
+    BR_TRY(add_fixed_inputs(c, error));
     if (tokenizer)
         BR_TRY(add_tokenizer(c, tokenizer, error));
     return br_checkpoint_write(file, br_checkpoint_config(c->checkpoint), c->tensors,
                                c->num_tensors, error);
 }
 
-static bertrun_status convert_checkpoint(const br_checkpoint *checkpoint, const char *source,
-                                         const char *file, br_dtype dtype, bertrun_error *error)
+bertrun_status br_convert_checkpoint(const br_checkpoint *checkpoint, const char *source,
+                                     const char *file, br_dtype dtype, bertrun_error *error)
 {
     br_tokenizer *tokenizer = NULL;
     if (!br_checkpoint_is_bin(checkpoint))
@@ -243,7 +281,7 @@ bertrun_status bertrun_convert(const char *directory, const char *file,
     br_checkpoint *checkpoint;
     BR_TRY(br_checkpoint_open(&checkpoint, directory, false, error));
     bertrun_status status =
-        convert_checkpoint(checkpoint, directory, file, dtypes[settings->dtype], error);
+        br_convert_checkpoint(checkpoint, directory, file, dtypes[settings->dtype], error);
     if (status == BERTRUN_OK)
         log_result(settings, checkpoint, file);
     br_checkpoint_close(&checkpoint);

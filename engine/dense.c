@@ -36,7 +36,7 @@ static void dense_block(void *argument, size_t index, int worker)
     size_t first = index * task->blocks.block_rows;
     size_t rows = br_block_length(&task->blocks, index);
     const float *src = call->src + first * linear->k;
-    if (!task->shared && linear->type == BR_MATMUL_U8S8)
+    if (!task->shared && br_linear_needs_range(linear))
         for (size_t r = 0; r < rows; r++)
             lane->ranges[r] = ops->range(src + r * linear->k, linear->in);
     br_lane_linear(lane, &(br_linear_call){
@@ -83,7 +83,7 @@ static void quantize_part(void *argument, size_t index, int worker)
     const shared_task *task = argument;
     const br_linear_call *call = &task->call;
     part rows = part_of(task, call->rows, index);
-    if (call->ranges)
+    if (call->ranges && br_linear_needs_range(call->linear))
         for (size_t r = rows.first; r < rows.end; r++)
             task->work->lanes[0]->ranges[r] =
                 task->work->model->ops->range(call->src + r * call->linear->k, call->linear->in);
@@ -142,7 +142,7 @@ bertrun_status br_run_dense(br_workspace *work, const br_dense_call *call, bertr
         .work = work,
         .call = call,
         .blocks = br_blocks_of(work, call->rows),
-        .shared = br_shares_range(work->model) && call->linear->type == BR_MATMUL_U8S8,
+        .shared = br_shares_range(work->model) && br_linear_needs_range(call->linear),
     };
     if (task.shared)
         task.range = range_of_rows(work->model->ops, call);

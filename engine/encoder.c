@@ -71,18 +71,20 @@ static void project_qkv(const forward *f, br_lane *lane, const br_layer *layer, 
                         size_t rows, const br_range *ranges)
 {
     br_workspace *work = f->work;
-    br_lane_linear(lane, &(br_linear_call){
-                             .linear = &layer->qkv,
-                             .phase = BR_PHASE_QKV,
-                             .rows = rows,
-                             .src = br_workspace_hidden(work, first),
-                             .ranges = ranges,
-                             .input = lane->input.data,
-                             .quantized = lane->quantized,
-                             .sums = lane->sums[0].data,
-                             .dst = (float *)work->qkv.data + first * work->qkv_stride,
-                             .dst_stride = work->qkv_stride,
-                         });
+    float *dst = (float *)work->qkv.data + first * work->qkv_stride;
+    for (size_t i = 0; i < layer->num_qkv; dst += layer->qkv[i].out, i++)
+        br_lane_linear(lane, &(br_linear_call){
+                                 .linear = &layer->qkv[i],
+                                 .phase = BR_PHASE_QKV,
+                                 .rows = rows,
+                                 .src = br_workspace_hidden(work, first),
+                                 .ranges = ranges,
+                                 .input = lane->input.data,
+                                 .quantized = lane->quantized,
+                                 .sums = lane->sums[0].data,
+                                 .dst = dst,
+                                 .dst_stride = work->qkv_stride,
+                             });
 }
 
 static void embed_block(void *argument, size_t index, int worker)
@@ -102,7 +104,7 @@ static void project_attention_output(const forward *f, br_lane *lane, const br_l
     br_workspace *work = f->work;
     const br_ops *ops = work->model->ops;
     const float *context = (const float *)work->context.data + first * work->hidden_stride;
-    if (layer->attention_output.type == BR_MATMUL_U8S8)
+    if (br_linear_needs_range(&layer->attention_output))
         for (size_t r = 0; r < rows; r++)
             lane->ranges[r] =
                 ops->range(context + r * work->hidden_stride, layer->attention_output.in);
@@ -220,14 +222,17 @@ static bertrun_status project_qkv_by_layer(const forward *f, const br_layer *lay
                                            bertrun_error *error)
 {
     br_workspace *work = f->work;
-    return br_run_dense(work,
-                        &(br_dense_call){.linear = &layer->qkv,
-                                         .phase = BR_PHASE_QKV,
-                                         .rows = f->batch->tokens,
-                                         .src = work->hidden.data,
-                                         .dst = work->qkv.data,
-                                         .dst_stride = work->qkv_stride},
-                        error);
+    float *dst = work->qkv.data;
+    for (size_t i = 0; i < layer->num_qkv; dst += layer->qkv[i].out, i++)
+        BR_TRY(br_run_dense(work,
+                            &(br_dense_call){.linear = &layer->qkv[i],
+                                             .phase = BR_PHASE_QKV,
+                                             .rows = f->batch->tokens,
+                                             .src = work->hidden.data,
+                                             .dst = dst,
+                                             .dst_stride = work->qkv_stride},
+                            error));
+    return BERTRUN_OK;
 }
 
 /* What follows the attention, each projection over all rows. */
@@ -287,7 +292,7 @@ bertrun_status br_encode(br_workspace *work, const br_batch *batch, const br_sta
                          bertrun_error *error)
 {
     bool by_layers = br_shares_range(work->model) ||
-                     br_shares_columns(work, &work->model->layers[0].qkv, batch->tokens);
+                     br_shares_columns(work, &work->model->layers[0].qkv[0], batch->tokens);
     if (!br_workspace_reserve(work, batch->tokens))
         return br_fail_nomem(error);
     forward f = {

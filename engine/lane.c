@@ -12,13 +12,18 @@ static bool reserve_block(br_lane *lane, const br_linear *linear)
            br_buffer_reserve(&lane->sums[1], BR_BLOCK_ROWS * linear->n, sizeof(int32_t));
 }
 
-/* All layers are alike, so the first one's shapes and the heads' tell the sizes. */
+static bool reserve_layer(br_lane *lane, const br_layer *layer)
+{
+    return reserve_block(lane, &layer->qkv[0]) && reserve_block(lane, &layer->intermediate) &&
+           reserve_block(lane, &layer->output);
+}
+
 static bool reserve_blocks(br_lane *lane)
 {
     const bertrun_model *model = lane->model;
-    const br_layer *layer = &model->layers[0];
-    bool done = reserve_block(lane, &layer->qkv) && reserve_block(lane, &layer->intermediate) &&
-                reserve_block(lane, &layer->output);
+    bool done = true;
+    for (size_t i = 0; i < model->info.num_hidden_layers; i++)
+        done = done && reserve_layer(lane, &model->layers[i]);
     if (model->info.has_pooler)
         done = done && reserve_block(lane, &model->pooler.linear);
     for (size_t i = 0; i < model->num_head; i++)
@@ -63,14 +68,21 @@ void br_lane_close(br_lane **pointer)
     br_free(lane);
 }
 
-void br_lane_quantize(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row)
+static br_quantized quantize_row(const br_ops *ops, const br_linear_call *call, size_t r)
 {
     const br_linear *linear = call->linear;
+    const float *x = call->src + r * linear->k;
+    uint8_t *q = (uint8_t *)call->input + r * linear->k;
+    if (!br_linear_needs_range(linear))
+        return ops->quantize_affine(x, linear->in, &linear->input, q);
+    return ops->quantize(x, linear->in, call->ranges ? call->ranges[r] : call->range, q);
+}
+
+void br_lane_quantize(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row)
+{
     double begin = br_profile_begin(&lane->profile);
     for (size_t r = first_row; r < end_row; r++)
-        call->quantized[r] = lane->model->ops->quantize(
-            call->src + r * linear->k, linear->in, call->ranges ? call->ranges[r] : call->range,
-            (uint8_t *)call->input + r * linear->k);
+        call->quantized[r] = quantize_row(lane->model->ops, call, r);
     br_profile_end(&lane->profile, BR_PHASE_QUANTIZE, begin, lane->model->ops->name, 0);
 }
 

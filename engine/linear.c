@@ -179,10 +179,35 @@ static bertrun_status pack_parts(br_linear *linear, const br_packer *packer,
     return status;
 }
 
+/* Of the layer `name`; with scale 0 where there is none. */
+static br_affine fixed_input(const br_packer *packer, const char *name)
+{
+    const br_affine *input = NULL;
+    if (packer->fixed_inputs)
+        input = br_checkpoint_fixed_input(packer->checkpoint, name);
+    return input ? *input : (br_affine){0};
+}
+
+bool br_linear_parts_agree(const br_packer *packer, const br_linear_part *parts, size_t num_parts)
+{
+    br_affine first = fixed_input(packer, parts[0].name);
+    for (size_t p = 1; p < num_parts; p++) {
+        br_affine other = fixed_input(packer, parts[p].name);
+        if (memcmp(&other, &first, sizeof first) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool br_linear_needs_range(const br_linear *linear)
+{
+    return linear->type == BR_MATMUL_U8S8 && !(linear->input.scale > 0);
+}
+
 bertrun_status br_linear_pack(br_linear *out, const br_packer *packer, const br_linear_part *parts,
                               size_t num_parts, bertrun_error *error)
 {
-    *out = (br_linear){.type = packer->type};
+    *out = (br_linear){.type = packer->type, .input = fixed_input(packer, parts[0].name)};
     for (size_t p = 0; p < num_parts; p++) {
         part_tensors part = find_part(packer->checkpoint, parts[p].name);
         out->in = part.weight->shape[1];

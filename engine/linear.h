@@ -4,7 +4,8 @@
  * int8 (weights s8, one scale an output channel; input row x ~ s * q + lo, q in 0..255):
  *     y[j] = s * scale[j] * acc[j] + lo * offset[j] + bias[j],   acc = q W_q^T exact in s32,
  *     offset[j] = scale[j] * sum over k of W_q[j, k]
- * so that neither x nor W needs a zero-point correction of the sums. See docs/MODEL.md.
+ * so that neither x nor W needs a zero-point correction of the sums. See docs/MODEL.md. Where the
+ * checkpoint fixes the input's parameters, s and lo are the same for every row.
  */
 #ifndef BR_LINEAR_H
 #define BR_LINEAR_H
@@ -23,6 +24,7 @@ typedef struct br_linear {
     size_t packed_bytes;
     float *channels; /* memory behind columns; owned */
     br_columns columns;
+    br_affine input; /* int8: fixed parameters of the input; scale 0: chosen at run time */
 } br_linear;
 
 /** Where a projection's output channels come from: `NAME.weight`, `NAME.bias` (optional). */
@@ -40,15 +42,22 @@ typedef struct br_packer {
     const br_ops *ops;
     br_matmul_type type;
     bool round_to_bf16; /* with type F32: bf16 weights, where the CPU has no bf16 arithmetic */
+    bool fixed_inputs;  /* with type U8S8: the checkpoint's fixed input parameters count */
 } br_packer;
 
 /**
  * Packs the parts, one after another along the output channels (Q, K, V are one projection). All
- * parts have the same input. Errors: NOMEM, FORMAT (not finite weights), INTERNAL.
+ * parts have the same input, quantized alike. Errors: NOMEM, FORMAT (not finite weights), INTERNAL.
  */
 bertrun_status br_linear_pack(br_linear *out, const br_packer *packer, const br_linear_part *parts,
                               size_t num_parts, bertrun_error *error);
 void br_linear_free(br_linear *linear);
+
+/** Whether all parts' inputs are quantized alike, so that they can be one projection. */
+bool br_linear_parts_agree(const br_packer *packer, const br_linear_part *parts, size_t num_parts);
+
+/** Whether its input's range must be known. */
+bool br_linear_needs_range(const br_linear *linear);
 
 /** Multiplications and additions for `rows` rows. */
 double br_linear_operations(const br_linear *linear, size_t rows);

@@ -20,7 +20,7 @@ static bertrun_status check_settings(const bertrun_model_settings *settings, ber
 {
     if ((unsigned)settings->precision > BERTRUN_PRECISION_F32)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown precision %d", settings->precision);
-    if ((unsigned)settings->activations > BERTRUN_ACTIVATIONS_BATCH)
+    if ((unsigned)settings->activations > BERTRUN_ACTIVATIONS_STATIC)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown activations %d",
                        settings->activations);
     if ((unsigned)settings->kernels > BERTRUN_KERNELS_ONEDNN)
@@ -88,7 +88,7 @@ static bertrun_status pack_one(br_linear *out, const br_packer *packer, const ch
     return br_linear_pack(out, packer, &(br_linear_part){name, 1}, 1, error);
 }
 
-static bertrun_status pack_qkv(br_linear *out, const br_packer *packer, size_t index,
+static bertrun_status pack_qkv(br_layer *layer, const br_packer *packer, size_t index,
                                bertrun_error *error)
 {
     static const char *const PARTS[] = {"query", "key", "value"};
@@ -100,7 +100,11 @@ static bertrun_status pack_qkv(br_linear *out, const br_packer *packer, size_t i
         snprintf(names[i], NAME_SIZE, "encoder.layer.%zu.attention.self.%s", index, PARTS[i]);
         parts[i] = (br_linear_part){names[i], i == 0 ? 1 / sqrtf(head_dim) : 1};
     }
-    return br_linear_pack(out, packer, parts, 3, error);
+    bool fused = br_linear_parts_agree(packer, parts, 3);
+    layer->num_qkv = fused ? 1 : 3;
+    for (size_t i = 0; i < layer->num_qkv; i++)
+        BR_TRY(br_linear_pack(&layer->qkv[i], packer, parts + i, fused ? 3 : 1, error));
+    return BERTRUN_OK;
 }
 
 static bertrun_status load_layer(bertrun_model *model, const br_packer *packer, size_t index,
@@ -118,7 +122,7 @@ static bertrun_status load_layer(bertrun_model *model, const br_packer *packer, 
         {"output.dense", &layer->output, NULL},
         {"output.LayerNorm", NULL, &layer->output_norm},
     };
-    BR_TRY(pack_qkv(&layer->qkv, packer, index, error));
+    BR_TRY(pack_qkv(layer, packer, index, error));
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         char name[NAME_SIZE];
         snprintf(name, sizeof name, "encoder.layer.%zu.%s", index, parts[i].name);
@@ -199,6 +203,7 @@ static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
         .onednn = model->onednn,
         .ops = model->ops,
         .type = TYPES[model->info.precision],
+        .fixed_inputs = model->info.activations == BERTRUN_ACTIVATIONS_STATIC,
     };
     if (packer.type == BR_MATMUL_BF16 && !has_bf16_arithmetic()) {
         packer.type = BR_MATMUL_F32;
@@ -284,6 +289,21 @@ static bertrun_precision choose_precision(const bertrun_model *model)
     }
 }
 
+static bertrun_status choose_activations(bertrun_model *model, const char *path,
+                                         bertrun_error *error)
+{
+    const br_fixed_input *inputs;
+    bool any = br_checkpoint_fixed_inputs(model->checkpoint, &inputs) > 0;
+    bertrun_activations asked = model->settings.activations;
+    model->info.activations = asked;
+    if (asked == BERTRUN_ACTIVATIONS_AUTO)
+        model->info.activations = any ? BERTRUN_ACTIVATIONS_STATIC : BERTRUN_ACTIVATIONS_TOKEN;
+    if (asked == BERTRUN_ACTIVATIONS_STATIC && !any)
+        return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
+                       "%s: activations static: the file has no fixed scales", path);
+    return BERTRUN_OK;
+}
+
 static size_t count_parameters(const br_checkpoint *checkpoint)
 {
     const br_tensor *tensors;
@@ -297,10 +317,13 @@ static size_t count_parameters(const br_checkpoint *checkpoint)
 static uint64_t count_weight_bytes(const bertrun_model *model)
 {
     uint64_t bytes = model->embeddings.word->bytes + model->pooler.linear.packed_bytes;
-    for (size_t i = 0; i < model->config->num_hidden_layers; i++)
-        bytes += model->layers[i].qkv.packed_bytes +
-                 model->layers[i].attention_output.packed_bytes +
-                 model->layers[i].intermediate.packed_bytes + model->layers[i].output.packed_bytes;
+    for (size_t i = 0; i < model->config->num_hidden_layers; i++) {
+        const br_layer *layer = &model->layers[i];
+        for (size_t p = 0; p < layer->num_qkv; p++)
+            bytes += layer->qkv[p].packed_bytes;
+        bytes += layer->attention_output.packed_bytes + layer->intermediate.packed_bytes +
+                 layer->output.packed_bytes;
+    }
     for (size_t i = 0; i < model->num_head; i++)
         bytes += model->head[i].linear.packed_bytes;
     for (size_t i = 0; i < model->num_dense; i++)
@@ -323,7 +346,7 @@ static void fill_info(bertrun_model *model)
         .stored_dtype = stored_dtype(matrix_dtype(model)),
         .task = config->num_labels > 0 ? BERTRUN_TASK_CLASSIFY : BERTRUN_TASK_EMBED,
         .precision = model->info.precision,
-        .activations = model->settings.activations,
+        .activations = model->info.activations,
         .pooling = config->pooling ? config->pooling : BERTRUN_POOLING_MEAN,
         .normalize = config->normalize,
         .has_pooler = config->has_pooler,
@@ -390,6 +413,7 @@ static bertrun_status load(bertrun_model *model, const char *path, bertrun_error
     BR_TRY(load_tokenizer(model, path, error));
     BR_TRY(br_onednn_open(&model->onednn, error));
     model->info.precision = choose_precision(model);
+    BR_TRY(choose_activations(model, path, error));
     BR_TRY(choose_kernels(model, error));
     BR_TRY(load_weights(model, error));
     fill_info(model);
@@ -416,7 +440,8 @@ bertrun_status bertrun_model_open(bertrun_model **out, const char *path,
 
 static void free_layer(br_layer *layer)
 {
-    br_linear_free(&layer->qkv);
+    for (size_t i = 0; i < 3; i++)
+        br_linear_free(&layer->qkv[i]);
     br_linear_free(&layer->attention_output);
     br_linear_free(&layer->intermediate);
     br_linear_free(&layer->output);

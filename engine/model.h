@@ -14,7 +14,8 @@ typedef struct br_layer_norm {
 
 /** One encoder layer; the order of the fields is the order of the work. */
 typedef struct br_layer {
-    br_linear qkv;              /* [hidden] -> [3 * hidden], queries scaled by 1/sqrt(head_dim) */
+    br_linear qkv[3];           /* [hidden] -> [3 * hidden], queries scaled by 1/sqrt(head_dim): */
+    size_t num_qkv;             /* 1, or 3 of [hidden], where their inputs are quantized unlike */
     br_linear attention_output; /* [hidden] -> [hidden] */
     br_layer_norm attention_norm;
     br_linear intermediate; /* [hidden] -> [intermediate] */

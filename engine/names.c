@@ -13,7 +13,7 @@ const char *bertrun_precision_name(bertrun_precision precision)
 
 const char *bertrun_activations_name(bertrun_activations activations)
 {
-    static const char *const NAMES[] = {"token", "batch"};
+    static const char *const NAMES[] = {"auto", "token", "batch", "static"};
     return (unsigned)activations < sizeof NAMES / sizeof NAMES[0] ? NAMES[activations] : "unknown";
 }
 

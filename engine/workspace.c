@@ -79,7 +79,7 @@ bertrun_status br_workspace_collect(br_workspace *work, bertrun_error *error)
 bool br_shares_range(const bertrun_model *model)
 {
     return model->info.precision == BERTRUN_PRECISION_INT8 &&
-           model->settings.activations == BERTRUN_ACTIVATIONS_BATCH;
+           model->info.activations == BERTRUN_ACTIVATIONS_BATCH;
 }
 
 br_blocks br_blocks_of(const br_workspace *work, size_t rows)

@@ -84,6 +84,13 @@ typedef struct br_ops {
      */
     br_quantized (*quantize)(const float *x, size_t n, br_range range, uint8_t *q);
 
+    /**
+     * The same with known parameters: the formula of br_affine, saturating; lo = -(scale *
+     * zero_point). A NaN element: q = least. A scale that is not finite: q = 0, scale = 0, lo =
+     * NaN. Elements behind n up to the next 64 are written, too; weights are zero there.
+     */
+    br_quantized (*quantize_affine)(const float *x, size_t n, const br_affine *affine, uint8_t *q);
+
     /** y[j] = q[j] * scale. */
     void (*widen_s8)(const int8_t *q, float scale, size_t n, float *y);
     /** y[j] = the f32 of a bfloat16 / a binary16. */

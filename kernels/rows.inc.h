@@ -347,6 +347,44 @@ static br_quantized quantize(const float *x, size_t n, br_range range, uint8_t *
     return (br_quantized){width / 255, range.lo};
 }
 
+typedef struct affine_context {
+    const float *x;
+    uint8_t *q;
+    vf inverse, least, most;
+    vi zero_point;
+} affine_context;
+
+/* Clamped before it is rounded, which comes to the same, so that no float is beyond the integers.
+ */
+BR_INLINE void affine_step(affine_context *c, size_t j, size_t count)
+{
+    v4 x = v4_load(c->x + j, count);
+    vi q[4];
+    BR_EACH_PART (i) {
+        vf t = v_min(v_max(v_mul(x.part[i], c->inverse), c->least), c->most);
+        q[i] = vi_add(v_round(t), c->zero_point);
+    }
+    vi_store_u8(c->q + j, q[0], q[1], q[2], q[3]);
+}
+
+static br_quantized quantize_affine(const float *x, size_t n, const br_affine *affine, uint8_t *q)
+{
+    float scale = affine->scale;
+    int32_t zero_point = affine->zero_point;
+    if (!(scale < INFINITY)) {
+        memset(q, 0, br_round_up(n, 64));
+        return (br_quantized){0, NAN};
+    }
+    affine_context c = {x,
+                        q,
+                        v_set(scale > 0 ? 1 / scale : 0),
+                        v_set((float)(affine->least - zero_point)),
+                        v_set((float)(affine->most - zero_point)),
+                        vi_set(zero_point)};
+    BR_EACH_GROUP(n, affine_step, &c);
+    return (br_quantized){scale, -(scale * (float)zero_point)};
+}
+
 /* --------------------------------------------------------------------------------- conversions */
 
 /*

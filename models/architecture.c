@@ -88,8 +88,10 @@ static void add_module(need_list *list, br_module_kind kind, bool bias,
 {
     bool norm = kind == BR_MODULE_LAYER_NORM || kind == BR_MODULE_RESIDUAL_NORM;
     size_t rank = norm ? 1 : 2;
-    bool quantizable = kind == BR_MODULE_LINEAR || kind == BR_MODULE_WORD_EMBEDDING;
-    add_need(list, module, ".weight", rank, quantizable);
+    bool linear = kind == BR_MODULE_LINEAR;
+    add_need(list, module, ".weight", rank, linear || kind == BR_MODULE_WORD_EMBEDDING);
+    if (list->needs)
+        list->needs[list->count - 1].linear = linear;
     if (bias)
         add_need(list, module, ".bias", 1, false);
     if (kind == BR_MODULE_RESIDUAL_NORM)

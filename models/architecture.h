@@ -85,6 +85,7 @@ typedef struct br_tensor_need {
     size_t rank, shape[2];
     bool quantizable; /* may be I8 with a scale a row */
     bool optional;    /* of a `.bin` only, and may be missing there */
+    bool linear;      /* the weight of a linear layer */
 } br_tensor_need;
 
 /** Lists, in a fixed order, the tensors of a checked configuration. br_free() the list. */

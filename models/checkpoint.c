@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/memory.h"
+#include "models/fixed_inputs.h"
 
 bertrun_status br_checkpoint_open(br_checkpoint **out, const char *path, bool map,
                                   bertrun_error *error)
@@ -34,7 +35,10 @@ void br_checkpoint_close(br_checkpoint **checkpoint)
         br_free((char *)c->tensors[i].name);
     for (size_t i = 0; i < c->num_files; i++)
         br_safetensors_close(&c->files[i]);
+    for (size_t i = 0; i < c->num_fixed_inputs; i++)
+        br_free(c->fixed_inputs[i].name);
     br_model_config_free(&c->config);
+    br_free(c->fixed_inputs);
     br_free(c->tensors);
     br_free(c->files);
     br_free(c);
@@ -184,10 +188,14 @@ static bertrun_status bind_all(br_checkpoint *checkpoint, const br_tensor_need *
 {
     size_t room = 2 * count + NUM_TOKENIZER_TENSORS;
     checkpoint->tensors = br_calloc(room, sizeof *checkpoint->tensors);
-    if (!checkpoint->tensors)
+    checkpoint->fixed_inputs = br_calloc(count, sizeof *checkpoint->fixed_inputs);
+    if (!checkpoint->tensors || !checkpoint->fixed_inputs)
         return br_fail_nomem(error);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         BR_TRY(bind_with_scale(checkpoint, &needs[i], find, path, error));
+        if (needs[i].linear)
+            BR_TRY(br_fixed_input_bind(checkpoint, &needs[i], find, error));
+    }
     return BERTRUN_OK;
 }
 

@@ -9,6 +9,7 @@
 #ifndef BR_CHECKPOINT_H
 #define BR_CHECKPOINT_H
 
+#include "common/types.h"
 #include "models/model_config.h"
 #include "models/tensor.h"
 
@@ -20,6 +21,22 @@ bertrun_status br_checkpoint_open(br_checkpoint **out, const char *path, bool ma
 void br_checkpoint_close(br_checkpoint **checkpoint);
 
 const br_model_config *br_checkpoint_config(const br_checkpoint *checkpoint);
+
+/** A linear layer whose input's quantization is fixed. */
+typedef struct br_fixed_input {
+    char *name; /* canonical, e.g. "encoder.layer.0.output.dense" */
+    br_affine affine;
+} br_fixed_input;
+
+/** All layers with fixed inputs: stores the array, returns its length. */
+size_t br_checkpoint_fixed_inputs(const br_checkpoint *checkpoint, const br_fixed_input **inputs);
+
+/** How the input of the layer `linear` is quantized, or NULL where that is not fixed. */
+const br_affine *br_checkpoint_fixed_input(const br_checkpoint *checkpoint, const char *linear);
+
+/** Fixes the input of the layer `linear`, which must be one of the checkpoint's. Errors: NOMEM. */
+bertrun_status br_checkpoint_fix_input(br_checkpoint *checkpoint, const char *linear,
+                                       const br_affine *affine, bertrun_error *error);
 
 /** A tensor by canonical name (printf-style), or NULL. */
 const br_tensor *br_checkpoint_find(const br_checkpoint *checkpoint, const char *format, ...)

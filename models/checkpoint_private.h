@@ -13,6 +13,8 @@ struct br_checkpoint {
     size_t num_files;
     br_tensor *tensors; /* [num_tensors], canonical names, which are owned */
     size_t num_tensors;
+    br_fixed_input *fixed_inputs; /* [num_fixed_inputs], room for every linear layer */
+    size_t num_fixed_inputs;
 };
 
 /** A tensor found in a file. */

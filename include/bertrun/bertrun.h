@@ -76,10 +76,13 @@ typedef enum bertrun_precision {
     BERTRUN_PRECISION_F32,
 } bertrun_precision;
 
-/** How int8 activations get their scale and zero point at run time. */
+/** How int8 activations get their scale and zero point. */
 typedef enum bertrun_activations {
-    BERTRUN_ACTIVATIONS_TOKEN = 0, /**< one pair a token row: a text never depends on its batch */
-    BERTRUN_ACTIVATIONS_BATCH,     /**< one pair for all rows of a forward pass */
+    BERTRUN_ACTIVATIONS_AUTO = 0, /**< STATIC for a file that fixes them, else TOKEN */
+    BERTRUN_ACTIVATIONS_TOKEN,    /**< one pair a token row: a text never depends on its batch */
+    BERTRUN_ACTIVATIONS_BATCH,    /**< one pair for all rows of a forward pass */
+    BERTRUN_ACTIVATIONS_STATIC,   /**< fixed ones from the file, TOKEN where it fixes none for a
+                                       layer; no text depends on its batch */
 } bertrun_activations;
 
 /** Whose int8 matrix multiplication runs; the results are the same, bit for bit. */
@@ -113,7 +116,7 @@ typedef enum bertrun_task {
 
 typedef struct bertrun_model_settings {
     bertrun_precision precision;     /**< default AUTO */
-    bertrun_activations activations; /**< default TOKEN; used by int8 only */
+    bertrun_activations activations; /**< default AUTO; used by int8 only */
     bertrun_kernels kernels;         /**< default AUTO */
     bool mmap;                       /**< default false: the file is read into private memory. true:
                                           mapped and shared between processes, and the caller promises
@@ -134,7 +137,7 @@ typedef struct bertrun_model_info {
     const char *stored_dtype; /**< "int8", "f16", "bf16" or "f32": how the file holds the weights */
     bertrun_task task;        /**< what the model's head is for */
     bertrun_precision precision;
-    bertrun_activations activations;
+    bertrun_activations activations; /**< never AUTO */
     bertrun_pooling pooling;  /**< default pooling, never AUTO */
     bool normalize;           /**< whether embeddings are L2-normalized by default */
     bool has_pooler;          /**< whether BERTRUN_POOLING_POOLER works */

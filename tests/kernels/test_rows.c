@@ -279,6 +279,57 @@ Test(rows, quantize)
     each_case(check_quantize);
 }
 
+static void reference_affine(const float *x, size_t n, const br_affine *affine, uint8_t *q)
+{
+    float inverse = affine->scale > 0 ? 1 / affine->scale : 0;
+    for (size_t j = 0; j < n; j++) {
+        double t = rint((double)(x[j] * inverse)) + affine->zero_point;
+        if (!(t > affine->least)) /* NaN, too */
+            q[j] = (uint8_t)affine->least;
+        else
+            q[j] = (uint8_t)(t < affine->most ? t : affine->most);
+    }
+}
+
+static void check_affine_parameters(const kernel_case *c, const float *x, br_affine affine)
+{
+    size_t bytes = (c->n + 63) / 64 * 64;
+    uint8_t *expected = guarded(bytes), *reference = guarded(c->n);
+    br_quantized quantized = scalar->quantize_affine(x, c->n, &affine, expected);
+    if (affine.scale < INFINITY) {
+        reference_affine(x, c->n, &affine, reference);
+        cr_assert(quantized.scale == affine.scale &&
+                  quantized.lo == -(affine.scale * (float)affine.zero_point));
+    } else {
+        memset(reference, 0, c->n);
+        cr_assert(quantized.scale == 0 && isnan(quantized.lo));
+    }
+    expect_bytes("quantize_affine", "scalar", c, reference, expected, c->n);
+    for (size_t s = 0; s < vectors; s++) {
+        uint8_t *q = guarded(bytes);
+        br_quantized result = vector[s]->quantize_affine(x, c->n, &affine, q);
+        expect_bytes("quantize_affine", vector[s]->name, c, expected, q, bytes);
+        expect_same("quantize_affine", vector[s]->name, c, &quantized.scale, &result.scale, 2);
+    }
+}
+
+static void check_quantize_affine(const kernel_case *c)
+{
+    float *x = make_floats(c, c->n, 1);
+    check_affine_parameters(c, x, (br_affine){0.05f, 77, 0, 255});
+    check_affine_parameters(c, x, (br_affine){0.25f, 128, 1, 255}); /* ties */
+    check_affine_parameters(c, x, (br_affine){1e-3f, 0, 0, 127});
+    check_affine_parameters(c, x, (br_affine){1e-38f, 255, 3, 255}); /* x / scale overflows */
+    check_affine_parameters(c, x, (br_affine){0, 128, 1, 255});
+    check_affine_parameters(c, x, (br_affine){INFINITY, 128, 1, 255});
+    check_affine_parameters(c, x, (br_affine){NAN, 128, 1, 255});
+}
+
+Test(rows, quantize_affine)
+{
+    each_case(check_quantize_affine);
+}
+
 /* ------------------------------------------------------------------------------- conversions */
 
 static float reference_half(uint16_t h)

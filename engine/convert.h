@@ -1,0 +1,14 @@
+/* Writing a checkpoint as a `.bin`: what bertrun_convert() does with the one it has opened. */
+#ifndef BR_CONVERT_H
+#define BR_CONVERT_H
+
+#include "models/checkpoint.h"
+
+/**
+ * Writes `checkpoint`, its matrices in `dtype`, to `file`; its fixed inputs go along. `source` is
+ * the path it came from, for the tokenizer and in errors. Errors: as bertrun_convert().
+ */
+bertrun_status br_convert_checkpoint(const br_checkpoint *checkpoint, const char *source,
+                                     const char *file, br_dtype dtype, bertrun_error *error);
+
+#endif
