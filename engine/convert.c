@@ -7,6 +7,7 @@
 
 #include "common/half.h"
 #include "common/memory.h"
+#include "engine/directory_tokenizer.h"
 #include "engine/quantize_weights.h"
 #include "tokenizer/tokenizer.h"
 
@@ -244,7 +245,7 @@ bertrun_status br_convert_checkpoint(const br_checkpoint *checkpoint, const char
 {
     br_tokenizer *tokenizer = NULL;
     if (!br_checkpoint_is_bin(checkpoint))
-        BR_TRY(br_tokenizer_open_directory(&tokenizer, source, error));
+        BR_TRY(br_open_directory_tokenizer(&tokenizer, source, error));
     conversion c = {.source = source, .dtype = dtype, .checkpoint = checkpoint};
     bertrun_status status = convert(&c, tokenizer, file, error);
     conversion_free(&c);

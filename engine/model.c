@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/memory.h"
+#include "engine/directory_tokenizer.h"
 
 /* ---------------------------------------------------------------------------------- settings */
 
@@ -224,7 +225,7 @@ static bertrun_status open_tokenizer(bertrun_model *model, const char *path, ber
 {
     const br_checkpoint *checkpoint = model->checkpoint;
     if (!br_checkpoint_is_bin(checkpoint))
-        return br_tokenizer_open_directory(&model->tokenizer, path, error);
+        return br_open_directory_tokenizer(&model->tokenizer, path, error);
     const br_tensor *vocab = br_checkpoint_find(checkpoint, "tokenizer.vocab");
     const br_tensor *config = br_checkpoint_find(checkpoint, "tokenizer.config");
     const br_tensor *table = br_checkpoint_find(checkpoint, "tokenizer.table");

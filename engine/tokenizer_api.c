@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/file.h"
+#include "engine/directory_tokenizer.h"
 #include "models/checkpoint.h"
 #include "tokenizer/tokenizer.h"
 
@@ -76,7 +77,7 @@ static bertrun_status open_bin(bertrun_tokenizer *t, const char *path, bertrun_e
 static bertrun_status open_path(bertrun_tokenizer *t, const char *path, bertrun_error *error)
 {
     if (br_path_is_directory(path))
-        return br_tokenizer_open_directory(&t->tokenizer, path, error);
+        return br_open_directory_tokenizer(&t->tokenizer, path, error);
     return is_tokenizer_file(path) ? br_tokenizer_open_file(&t->tokenizer, path, error)
                                    : open_bin(t, path, error);
 }

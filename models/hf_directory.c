@@ -225,15 +225,17 @@ static br_found find_tensor(const br_checkpoint *checkpoint, const br_tensor_nee
     return found;
 }
 
+/* The files of the transformer are in `transformer`, the others in `directory`. */
 static bertrun_status load(br_checkpoint *checkpoint, br_dense_folders *folders,
-                           const char *directory, bool map, bertrun_error *error)
+                           const char *directory, const char *transformer, bool map,
+                           bertrun_error *error)
 {
     br_model_config *config = &checkpoint->config;
     const br_architecture *architecture;
-    BR_TRY(read_config_file(&architecture, config, directory, error));
-    BR_TRY(br_sentence_transformers_read(config, folders, directory, error));
+    BR_TRY(read_config_file(&architecture, config, transformer, error));
+    BR_TRY(br_sentence_transformers_read(config, folders, directory, transformer, error));
     BR_TRY(br_model_config_check(config, directory, error));
-    BR_TRY(open_weights(checkpoint, directory, map, error));
+    BR_TRY(open_weights(checkpoint, transformer, map, error));
     BR_TRY(open_dense(checkpoint, directory, folders, map, error));
     config->has_pooler = architecture->pooler == BR_POOLER_ALWAYS;
     if (architecture->pooler == BR_POOLER_OPTIONAL) {
@@ -248,7 +250,10 @@ bertrun_status br_hf_directory_load(br_checkpoint *checkpoint, const char *path,
                                     bertrun_error *error)
 {
     br_dense_folders folders = {0};
-    bertrun_status status = load(checkpoint, &folders, path, map, error);
+    char *transformer;
+    BR_TRY(br_transformer_directory(&transformer, path, error));
+    bertrun_status status = load(checkpoint, &folders, path, transformer, map, error);
+    br_free(transformer);
     br_dense_folders_free(&folders);
     return status;
 }

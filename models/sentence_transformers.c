@@ -20,7 +20,8 @@ typedef struct reader {
     br_model_config *config;
     br_dense_folders *folders;
     const char *directory;
-    char *path, *type; /* of modules.json; type: the last part of the class's name */
+    char *path, *type;  /* of modules.json; type: the last part of the class's name */
+    char **transformer; /* looking for the Transformer's folder */
 } reader;
 
 /* Takes in one JSON file. */
@@ -43,12 +44,15 @@ typedef struct pooling_modes {
     size_t word_embedding_dimension;
     bertrun_pooling mode; /* of "pooling_mode", which wins */
     bool cls, mean, max, mean_sqrt_len, weighted_mean, last_token;
+    bool include_prompt;
 } pooling_modes;
 
 static const br_field_name mode_names[] = {
     {"mean", BERTRUN_POOLING_MEAN},
     {"cls", BERTRUN_POOLING_CLS},
     {"max", BERTRUN_POOLING_MAX},
+    {"weightedmean", BERTRUN_POOLING_WEIGHTED_MEAN},
+    {"lasttoken", BERTRUN_POOLING_LAST_TOKEN},
     {NULL, 0},
 };
 
@@ -56,6 +60,7 @@ static const br_field_name mode_names[] = {
 
 static const br_field pooling_fields[] = {
     {"word_embedding_dimension", BR_FIELD_SIZE, false, MODE(word_embedding_dimension), NULL},
+    {"embedding_dimension", BR_FIELD_SIZE, false, MODE(word_embedding_dimension), NULL},
     {"pooling_mode", BR_FIELD_NAME, false, MODE(mode), mode_names},
     {"pooling_mode_cls_token", BR_FIELD_BOOL, false, MODE(cls), NULL},
     {"pooling_mode_mean_tokens", BR_FIELD_BOOL, false, MODE(mean), NULL},
@@ -63,6 +68,7 @@ static const br_field pooling_fields[] = {
     {"pooling_mode_mean_sqrt_len_tokens", BR_FIELD_BOOL, false, MODE(mean_sqrt_len), NULL},
     {"pooling_mode_weightedmean_tokens", BR_FIELD_BOOL, false, MODE(weighted_mean), NULL},
     {"pooling_mode_lasttoken", BR_FIELD_BOOL, false, MODE(last_token), NULL},
+    {"include_prompt", BR_FIELD_BOOL, false, MODE(include_prompt), NULL},
 };
 
 static bertrun_status choose_pooling(const pooling_modes *modes, bertrun_pooling *out,
@@ -76,12 +82,14 @@ static bertrun_status choose_pooling(const pooling_modes *modes, bertrun_pooling
     if (chosen != 1)
         return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
                        "%s: %d pooling modes are chosen; exactly one is supported", file, chosen);
-    if (!modes->cls && !modes->mean && !modes->max)
+    if (modes->mean_sqrt_len)
         return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
-                       "%s: the pooling mode is not supported (mean, cls, max are)", file);
-    *out = modes->cls    ? BERTRUN_POOLING_CLS
-           : modes->mean ? BERTRUN_POOLING_MEAN
-                         : BERTRUN_POOLING_MAX;
+                       "%s: the pooling mode mean_sqrt_len_tokens is not supported", file);
+    *out = modes->cls             ? BERTRUN_POOLING_CLS
+           : modes->mean          ? BERTRUN_POOLING_MEAN
+           : modes->max           ? BERTRUN_POOLING_MAX
+           : modes->weighted_mean ? BERTRUN_POOLING_WEIGHTED_MEAN
+                                  : BERTRUN_POOLING_LAST_TOKEN;
     return BERTRUN_OK;
 }
 
@@ -89,13 +97,15 @@ static bertrun_status read_pooling(reader *r, const json_t *object, const char *
                                    bertrun_error *error)
 {
     br_model_config *config = r->config;
-    pooling_modes modes = {.word_embedding_dimension = config->hidden_size, .mean = true};
+    pooling_modes modes = {
+        .word_embedding_dimension = config->hidden_size, .mean = true, .include_prompt = true};
     BR_TRY(br_fields_read(object, pooling_fields, sizeof pooling_fields / sizeof *pooling_fields,
                           &modes, file, error));
     if (modes.word_embedding_dimension != config->hidden_size)
         return br_fail(error, BERTRUN_ERR_FORMAT,
                        "%s: word_embedding_dimension is %zu, hidden_size %zu", file,
                        modes.word_embedding_dimension, config->hidden_size);
+    config->include_prompt = modes.include_prompt;
     return choose_pooling(&modes, &config->pooling, file, error);
 }
 
@@ -109,12 +119,16 @@ static const br_field_name torch_activations[] = {
     {NULL, 0},
 };
 
+static const br_field_name sentence_rows[] = {{"sentence_embedding", 0}, {NULL, 0}};
+
 static const br_field dense_fields[] = {
     {"in_features", BR_FIELD_SIZE, true, offsetof(br_dense_config, in_features), NULL},
     {"out_features", BR_FIELD_SIZE, true, offsetof(br_dense_config, out_features), NULL},
     {"bias", BR_FIELD_BOOL, false, offsetof(br_dense_config, bias), NULL},
     {"activation_function", BR_FIELD_NAME, false, offsetof(br_dense_config, activation),
      torch_activations},
+    {"module_input_name", BR_FIELD_ONLY, false, 0, sentence_rows},
+    {"module_output_name", BR_FIELD_ONLY, false, 0, sentence_rows},
 };
 
 static bertrun_status read_dense(reader *r, const json_t *object, const char *file,
@@ -153,7 +167,7 @@ static bertrun_status read_module(reader *r, size_t index, const char *file, ber
     if (!br_path_is_relative(r->path))
         return br_fail(error, BERTRUN_ERR_FORMAT, "%s: path \"%s\" leaves the directory", file,
                        r->path);
-    if (index == 0 && strcmp(r->type, "Transformer") == 0 && !*r->path)
+    if (index == 0 && strcmp(r->type, "Transformer") == 0)
         return BERTRUN_OK;
     if (index == 1 && strcmp(r->type, "Pooling") == 0)
         return read_module_config(r, read_pooling, error);
@@ -164,9 +178,22 @@ static bertrun_status read_module(reader *r, size_t index, const char *file, ber
         return BERTRUN_OK;
     }
     return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
-                   "%s: module %zu, \"%s\" in \"%s\", is not supported there (Transformer in \"\", "
+                   "%s: module %zu, \"%s\" in \"%s\", is not supported there (Transformer, "
                    "Pooling, Dense, Normalize in this order are)",
                    file, index, r->type, r->path);
+}
+
+/* Only the Transformer's folder is asked for. */
+static bertrun_status find_transformer(reader *r, size_t index, const char *file,
+                                       bertrun_error *error)
+{
+    if (index > 0 || strcmp(r->type, "Transformer") != 0 || !*r->path)
+        return BERTRUN_OK;
+    if (!br_path_is_relative(r->path))
+        return br_fail(error, BERTRUN_ERR_FORMAT, "%s: path \"%s\" leaves the directory", file,
+                       r->path);
+    *r->transformer = br_path_join(r->directory, "", r->path);
+    return *r->transformer ? BERTRUN_OK : br_fail_nomem(error);
 }
 
 static bertrun_status read_entry(reader *r, const json_t *object, size_t index, const char *file,
@@ -180,7 +207,8 @@ static bertrun_status read_entry(reader *r, const json_t *object, size_t index, 
     const char *dot = strrchr(r->type, '.');
     if (dot)
         memmove(r->type, dot + 1, strlen(dot));
-    return read_module(r, index, file, error);
+    return r->transformer ? find_transformer(r, index, file, error)
+                          : read_module(r, index, file, error);
 }
 
 static bertrun_status read_modules(reader *r, const json_t *modules, const char *file,
@@ -193,7 +221,7 @@ static bertrun_status read_modules(reader *r, const json_t *modules, const char 
         br_free(r->type);
         r->path = r->type = NULL;
     }
-    if (status == BERTRUN_OK && r->config->pooling == BERTRUN_POOLING_AUTO)
+    if (status == BERTRUN_OK && !r->transformer && r->config->pooling == BERTRUN_POOLING_AUTO)
         return br_fail(error, BERTRUN_ERR_UNSUPPORTED, "%s: there is no Pooling module", file);
     return status;
 }
@@ -218,10 +246,10 @@ static bertrun_status read_prompts(reader *r, const json_t *root, const char *fi
     return br_model_config_read_prompts(r->config, root, file, error);
 }
 
-static bertrun_status read_if_there(reader *r, const char *name, read_file_fn read,
-                                    bertrun_error *error)
+static bertrun_status read_if_there(reader *r, const char *directory, const char *name,
+                                    read_file_fn read, bertrun_error *error)
 {
-    char *file = br_path_join(r->directory, "", name);
+    char *file = br_path_join(directory, "", name);
     if (!file)
         return br_fail_nomem(error);
     bertrun_status status = br_path_is_file(file) ? read_file(r, file, read, error) : BERTRUN_OK;
@@ -230,11 +258,28 @@ static bertrun_status read_if_there(reader *r, const char *name, read_file_fn re
 }
 
 bertrun_status br_sentence_transformers_read(br_model_config *config, br_dense_folders *folders,
-                                             const char *directory, bertrun_error *error)
+                                             const char *directory, const char *transformer,
+                                             bertrun_error *error)
 {
     reader r = {.config = config, .folders = folders, .directory = directory};
     *folders = (br_dense_folders){0};
-    BR_TRY(read_if_there(&r, "sentence_bert_config.json", read_max_length, error));
-    BR_TRY(read_if_there(&r, "config_sentence_transformers.json", read_prompts, error));
-    return read_if_there(&r, "modules.json", read_modules, error);
+    BR_TRY(read_if_there(&r, transformer, "sentence_bert_config.json", read_max_length, error));
+    BR_TRY(read_if_there(&r, directory, "config_sentence_transformers.json", read_prompts, error));
+    return read_if_there(&r, directory, "modules.json", read_modules, error);
+}
+
+bertrun_status br_transformer_directory(char **out, const char *directory, bertrun_error *error)
+{
+    reader r = {.directory = directory, .transformer = out};
+    *out = NULL;
+    bertrun_status status = read_if_there(&r, directory, "modules.json", read_modules, error);
+    if (status == BERTRUN_OK && !*out)
+        *out = br_strndup(directory, strlen(directory));
+    if (status == BERTRUN_OK && !*out)
+        status = br_fail_nomem(error);
+    if (status != BERTRUN_OK) {
+        br_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
