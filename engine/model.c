@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/memory.h"
+#include "engine/choose_kernels.h"
 #include "engine/directory_tokenizer.h"
 
 /* ---------------------------------------------------------------------------------- settings */
@@ -381,32 +382,6 @@ const bertrun_model_info *bertrun_model_get_info(const bertrun_model *model)
 
 /* ------------------------------------------------------------------------------ open and close */
 
-/* Rows from which oneDNN wins where it has AMX tiles; without them it never does (docs/SPEED.md).
- */
-enum { AMX_ROWS = 16 };
-
-static bertrun_status choose_gemm(bertrun_model *model, bertrun_error *error)
-{
-    bool exact = model->gemm->vnni && br_onednn_shares_gemm_layout(model->onednn);
-    if (model->settings.kernels == BERTRUN_KERNELS_ONEDNN && !exact)
-        return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
-                       "oneDNN's int8 multiplication is not exact on this CPU (no AVX-512 VNNI)");
-    if (model->settings.kernels == BERTRUN_KERNELS_ONEDNN)
-        model->gemm_max_rows = 0;
-    else if (exact && br_onednn_has_amx(model->onednn))
-        model->gemm_max_rows = AMX_ROWS - 1;
-    else
-        model->gemm_max_rows = SIZE_MAX;
-    return BERTRUN_OK;
-}
-
-static bertrun_status choose_kernels(bertrun_model *model, bertrun_error *error)
-{
-    model->ops = br_ops_select();
-    model->gemm = br_gemm_select();
-    return model->info.precision == BERTRUN_PRECISION_INT8 ? choose_gemm(model, error) : BERTRUN_OK;
-}
-
 static bertrun_status load(bertrun_model *model, const char *path, bertrun_error *error)
 {
     BR_TRY(br_checkpoint_open(&model->checkpoint, path, model->settings.mmap, error));
@@ -415,7 +390,7 @@ static bertrun_status load(bertrun_model *model, const char *path, bertrun_error
     BR_TRY(br_onednn_open(&model->onednn, error));
     model->info.precision = choose_precision(model);
     BR_TRY(choose_activations(model, path, error));
-    BR_TRY(choose_kernels(model, error));
+    BR_TRY(br_choose_kernels(model, error));
     BR_TRY(load_weights(model, error));
     fill_info(model);
     return BERTRUN_OK;

@@ -165,8 +165,10 @@ BERTRUN_API void bertrun_model_settings_init(bertrun_model_settings *settings);
  * @param[out] out      the model, or NULL on failure; close with bertrun_model_close()
  * @param path          UTF-8 path, borrowed
  * @param settings      NULL for defaults
- * @return BERTRUN_OK, or ARGUMENT, NOMEM, IO, FORMAT, UNSUPPORTED, INTERNAL.
- * The model is immutable: any number of threads may share it.
+ * @return BERTRUN_OK, or ARGUMENT, NOMEM, IO, FORMAT, UNSUPPORTED, INTERNAL (a few rows of the chosen
+ *         kernels are checked against scalar ones: this CPU computes wrong results).
+ * The environment's BERTRUN_ISA (scalar, avx2, avx2-vnni, avx512, avx512-vnni) chooses an instruction
+ * set below the CPU's best. The model is immutable: any number of threads may share it.
  */
 BERTRUN_API bertrun_status bertrun_model_open(bertrun_model **out, const char *path,
                                               const bertrun_model_settings *settings,

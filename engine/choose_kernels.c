@@ -1,0 +1,43 @@
+#include "engine/choose_kernels.h"
+
+#include <stdlib.h>
+
+#include "kernels/select.h"
+#include "kernels/self_test.h"
+
+/* Rows from which oneDNN wins where it has AMX tiles; without them it never does (docs/SPEED.md).
+ */
+enum { AMX_ROWS = 16 };
+
+static bertrun_status choose_int8(bertrun_model *model, bertrun_error *error)
+{
+    bool exact = model->gemm->vnni && br_onednn_shares_gemm_layout(model->onednn);
+    if (model->settings.kernels == BERTRUN_KERNELS_ONEDNN && !exact)
+        return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
+                       "oneDNN's int8 multiplication is not exact on this CPU (no AVX-512 VNNI)");
+    if (model->settings.kernels == BERTRUN_KERNELS_ONEDNN)
+        model->gemm_max_rows = 0;
+    else if (exact && br_onednn_has_amx(model->onednn))
+        model->gemm_max_rows = AMX_ROWS - 1;
+    else
+        model->gemm_max_rows = SIZE_MAX;
+    return BERTRUN_OK;
+}
+
+bertrun_status br_choose_kernels(bertrun_model *model, bertrun_error *error)
+{
+    const char *isa = getenv("BERTRUN_ISA");
+    if (!br_select_kernels(isa, &model->ops, &model->gemm))
+        return br_fail(error, BERTRUN_ERR_ARGUMENT,
+                       "BERTRUN_ISA=%s: not scalar, avx2, avx2-vnni, avx512 or avx512-vnni, or not "
+                       "an instruction set of this CPU",
+                       isa);
+    const char *wrong = br_self_test(model->ops, model->gemm);
+    if (wrong)
+        return br_fail(
+            error, BERTRUN_ERR_INTERNAL,
+            "kernels \"%s\" compute wrong results on this CPU; BERTRUN_ISA=scalar avoids "
+            "them",
+            wrong);
+    return model->info.precision == BERTRUN_PRECISION_INT8 ? choose_int8(model, error) : BERTRUN_OK;
+}

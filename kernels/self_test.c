@@ -1,0 +1,103 @@
+#include "kernels/self_test.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "common/memory.h"
+
+/* A row has whole vectors and a tail; a product has whole tiles and a tail. */
+enum { N = 203, LENGTH = 21, HEAD_DIM = 32, ROWS = 7, DEPTH = 128, COLUMNS = 2 * BR_GEMM_PANEL };
+
+/* Inputs and results of each kernel. Equal kernels leave equal results, unused bytes included. */
+typedef struct trial {
+    br_range ranges[3];
+    br_quantized quantized;
+    float sum;
+    uint8_t q[256];
+    float linear[N], linear_norm[N], add_norm[N], softmax[N], attention[LENGTH * HEAD_DIM];
+} trial;
+
+typedef struct inputs {
+    int32_t acc[N];
+    float a[N], b[N], c[N], heads[3 * LENGTH * HEAD_DIM];
+    _Alignas(64) uint8_t src[ROWS * DEPTH];
+    _Alignas(64) int8_t weights[COLUMNS * DEPTH];
+    _Alignas(64) float scratch[8192];
+} inputs;
+
+/* Numerical Recipes' linear congruential generator; its upper bits. */
+static uint32_t next(uint32_t *state)
+{
+    *state = *state * 1664525 + 1013904223;
+    return *state >> 8;
+}
+
+static void fill_floats(float *x, size_t n, uint32_t *state)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)next(state) * 0x1p-22f - 2;
+}
+
+static void fill(inputs *in)
+{
+    uint32_t state = 1;
+    fill_floats(in->a, N, &state);
+    fill_floats(in->b, N, &state);
+    fill_floats(in->c, N, &state);
+    fill_floats(in->heads, sizeof in->heads / sizeof(float), &state);
+    for (size_t i = 0; i < N; i++)
+        in->acc[i] = (int32_t)next(&state) - (1 << 23);
+    for (size_t i = 0; i < sizeof in->src; i++)
+        in->src[i] = i % 3 ? (uint8_t)next(&state) : 255; /* sums that saturate in 16 bits */
+    for (size_t i = 0; i < sizeof in->weights; i++)
+        in->weights[i] = i % 3 ? (int8_t)next(&state) : -128;
+}
+
+static void run_rows(const br_ops *ops, inputs *in, trial *t)
+{
+    const size_t heads = LENGTH * HEAD_DIM;
+    br_linear_row row = {in->acc, N, {in->a, in->b, in->c}, {0.0131f, -1.7f}};
+    br_norm norm = {.gamma = in->b, .beta = in->c, .epsilon = 1e-12f};
+    memset(t, 0, sizeof *t);
+    t->ranges[0] = ops->linear(&row, BR_ACTIVATION_GELU, t->linear);
+    t->ranges[1] = ops->linear_norm(&row, in->a, &norm, t->linear_norm);
+    t->ranges[2] = ops->add_norm(in->a, in->b, in->c, N, &norm, t->add_norm);
+    t->quantized = ops->quantize(in->a, N, ops->range(in->a, N), t->q);
+    t->sum = ops->sum_squares(in->a, N);
+    ops->softmax(in->a, N, t->softmax);
+    ops->attention(in->heads, in->heads + heads, in->heads + 2 * heads, HEAD_DIM, LENGTH, LENGTH,
+                   HEAD_DIM, t->attention, HEAD_DIM, in->scratch);
+}
+
+static bool same_rows(const br_ops *ops, inputs *in, trial *got, trial *expected)
+{
+    run_rows(br_ops_for(BR_ISA_SCALAR), in, expected);
+    run_rows(ops, in, got);
+    return memcmp(got, expected, sizeof *got) == 0;
+}
+
+/* The sums lie where the rows' results lay. */
+static bool same_product(const br_gemm *gemm, inputs *in, int32_t *got, int32_t *expected)
+{
+    size_t count;
+    const br_gemm *table = br_gemm_table(&count), *scalar = &table[count - 1];
+    scalar->run(in->src, ROWS, DEPTH, in->weights, COLUMNS / BR_GEMM_PANEL, expected, COLUMNS);
+    gemm->run(in->src, ROWS, DEPTH, in->weights, COLUMNS / BR_GEMM_PANEL, got, COLUMNS);
+    return memcmp(got, expected, ROWS * COLUMNS * sizeof *got) == 0;
+}
+
+const char *br_self_test(const br_ops *ops, const br_gemm *gemm)
+{
+    struct {
+        inputs in;
+        trial got, expected;
+        _Alignas(64) int32_t sums[2][ROWS * COLUMNS];
+    } test;
+    _Static_assert(sizeof test < 128 << 10, "it lies on the caller's stack");
+    fill(&test.in);
+    if (!same_rows(ops, &test.in, &test.got, &test.expected))
+        return ops->name;
+    if (!same_product(gemm, &test.in, test.sums[0], test.sums[1]))
+        return gemm->name;
+    return NULL;
+}

@@ -1,0 +1,79 @@
+/* The self-test passes for every set of this CPU and names a kernel that is broken. */
+#include <criterion/criterion.h>
+
+#include "kernels/select.h"
+#include "kernels/self_test.h"
+
+static const char *const NAMES[] = {"scalar", "avx2", "avx2-vnni", "avx512", "avx512-vnni"};
+
+Test(self_test, every_set_of_this_cpu_passes)
+{
+    size_t tried = 0;
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        const br_ops *ops;
+        const br_gemm *gemm;
+        if (!br_select_kernels(NAMES[i], &ops, &gemm))
+            continue;
+        tried++;
+        const char *wrong = br_self_test(ops, gemm);
+        cr_expect(wrong == NULL, "%s: %s", NAMES[i], wrong);
+    }
+    cr_expect(tried >= 1, "scalar is everywhere");
+}
+
+Test(self_test, without_a_name_the_best_and_an_unknown_name_is_refused)
+{
+    const br_ops *ops;
+    const br_gemm *gemm;
+    cr_assert(br_select_kernels(NULL, &ops, &gemm));
+    cr_assert(ops == br_ops_select() && gemm == br_gemm_select());
+    cr_assert_not(br_select_kernels("avx9000", &ops, &gemm));
+    cr_assert_not(br_select_kernels("", &ops, &gemm));
+}
+
+/* ------------------------------------------------------------------------- broken on purpose */
+
+static const br_ops *good;
+
+static br_quantized quantize_truncating(const float *x, size_t n, br_range range, uint8_t *q)
+{
+    br_quantized quantized = good->quantize(x, n, range, q);
+    q[n / 2] ^= 1;
+    return quantized;
+}
+
+static br_range linear_without_tail(const br_linear_row *row, br_activation_kind act, float *y)
+{
+    br_range range = good->linear(row, act, y);
+    y[row->n - 1] = 0;
+    return range;
+}
+
+static void saturating(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
+                       int32_t *dst, size_t dst_stride)
+{
+    br_gemm_select()->run(src, m, k, packed, panels, dst, dst_stride);
+    for (size_t i = 0; i < m * dst_stride; i++)
+        dst[i] = dst[i] < -100000 ? -100000 : dst[i];
+}
+
+static void expect_named(const br_ops *ops, const br_gemm *gemm, const char *name)
+{
+    const char *wrong = br_self_test(ops, gemm);
+    cr_assert(wrong != NULL);
+    cr_assert_str_eq(wrong, name);
+}
+
+Test(self_test, names_the_kernel_that_is_broken)
+{
+    good = br_ops_select();
+    br_ops ops = *good;
+    br_gemm gemm = *br_gemm_select();
+    ops.quantize = quantize_truncating;
+    expect_named(&ops, &gemm, good->name);
+    ops = *good;
+    ops.linear = linear_without_tail;
+    expect_named(&ops, &gemm, good->name);
+    gemm.run = saturating;
+    expect_named(good, &gemm, gemm.name);
+}
