@@ -23,20 +23,26 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static const char *task_name(bertrun_task task)
-{
-    return task == BERTRUN_TASK_CLASSIFY ? "classify" : "embed";
-}
-
 static double megabytes(uint64_t bytes)
 {
     return (double)bytes / 1e6;
 }
 
+static const char *scores_text(bertrun_scores scores)
+{
+    switch (scores) {
+    case BERTRUN_SCORES_SIGMOID:
+        return "each for itself (sigmoid)";
+    case BERTRUN_SCORES_IDENTITY:
+        return "the logits themselves";
+    default:
+        return "one of them (softmax)";
+    }
+}
+
 static void print_labels(const bertrun_model_info *info)
 {
-    printf("labels           %zu, %s:", info->num_labels,
-           info->multi_label ? "each for itself (sigmoid)" : "one of them (softmax)");
+    printf("labels           %zu, %s:", info->num_labels, scores_text(info->scores));
     for (size_t i = 0; i < info->num_labels; i++)
         printf("%s %s", i ? "," : "", info->labels[i]);
     putchar('\n');
@@ -45,7 +51,7 @@ static void print_labels(const bertrun_model_info *info)
 static void print_text(const bertrun_model_info *info)
 {
     printf("architecture     %s\n", info->architecture);
-    printf("task             %s\n", task_name(info->task));
+    printf("task             %s\n", bertrun_task_name(info->task));
     printf("parameters       %.1f million\n", (double)info->num_parameters / 1e6);
     printf("stored as        %s, %.1f MB\n", info->stored_dtype, megabytes(info->file_bytes));
     printf("runs in          %s, %.1f MB of weights in memory\n",
@@ -77,8 +83,8 @@ static cli_exit print_json(const bertrun_model_info *info)
 {
     /* jansson's "I" is json_int_t, 64 bits */
     json_t *object = json_pack(
-        "{ss ss sI sI ss sI ss ss sI sI sI sI sI sI sI sI sI ss sb sb sb so}", "architecture",
-        info->architecture, "task", task_name(info->task), "num_parameters",
+        "{ss ss sI sI ss sI ss ss sI sI sI sI sI sI sI sI sI ss sb sb ss so}", "architecture",
+        info->architecture, "task", bertrun_task_name(info->task), "num_parameters",
         (json_int_t)info->num_parameters, "file_bytes", (json_int_t)info->file_bytes,
         "stored_dtype", info->stored_dtype, "weight_bytes", (json_int_t)info->weight_bytes,
         "precision", bertrun_precision_name(info->precision), "activations",
@@ -91,7 +97,7 @@ static cli_exit print_json(const bertrun_model_info *info)
         (json_int_t)info->type_vocab_size, "max_length", (json_int_t)info->max_length,
         "embedding_size", (json_int_t)info->embedding_size, "pooling",
         bertrun_pooling_name(info->pooling), "normalize", info->normalize, "has_pooler",
-        info->has_pooler, "multi_label", info->multi_label, "labels", labels_json(info));
+        info->has_pooler, "scores", bertrun_scores_name(info->scores), "labels", labels_json(info));
     if (!object)
         return cli_fail("out of memory");
     json_dumpf(object, stdout, JSON_INDENT(2));

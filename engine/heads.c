@@ -15,6 +15,7 @@ void br_head_rows_free(br_head_rows *head)
 {
     br_free(head->rows[0].data);
     br_free(head->rows[1].data);
+    br_free(head->zeros.data);
 }
 
 /* Makes room for one row a text of `width` columns, padded with zeros. */
@@ -98,22 +99,28 @@ static bertrun_status pool_texts(br_workspace *work, br_head_rows *head, const b
 /* in -> dense -> *out, which is the other one of head->rows; *which tells where the input stands.
  */
 static bertrun_status apply_dense(br_workspace *work, br_head_rows *head, const br_dense *dense,
-                                  size_t texts, size_t *which, br_rows *inout, bertrun_error *error)
+                                  size_t count, size_t *which, br_rows *inout, bertrun_error *error)
 {
     br_rows out;
+    size_t at_once = br_head_rows_of_call(&dense->linear);
     *which = 1 - *which;
-    BR_TRY(reserve_rows(head, *which, texts, dense->linear.out, &out, error));
-    BR_TRY(br_run_dense(work,
-                        &(br_dense_call){
-                            .linear = &dense->linear,
-                            .phase = BR_PHASE_HEAD,
-                            .rows = texts,
-                            .src = inout->data,
-                            .dst = out.data,
-                            .dst_stride = out.stride,
-                            .activation = dense->activation,
-                        },
-                        error));
+    BR_TRY(reserve_rows(head, *which, count, dense->linear.out, &out, error));
+    for (size_t first = 0; first < count; first += at_once) {
+        size_t left = count - first;
+        BR_TRY(br_run_dense(work,
+                            &(br_dense_call){
+                                .linear = &dense->linear,
+                                .phase = BR_PHASE_HEAD,
+                                .rows = left < at_once ? left : at_once,
+                                .src = inout->data + first * inout->stride,
+                                .dst = out.data + first * out.stride,
+                                .dst_stride = out.stride,
+                                .activation = dense->activation,
+                            },
+                            error));
+        if (left <= at_once)
+            break;
+    }
     *inout = out;
     return BERTRUN_OK;
 }
@@ -131,23 +138,39 @@ bertrun_status br_head_embed(br_workspace *work, br_head_rows *head, const br_ba
     return BERTRUN_OK;
 }
 
-bertrun_status br_head_classify(br_workspace *work, br_head_rows *head, const br_batch *batch,
-                                float *logits, float *scores, bertrun_error *error)
+/* --------------------------------------------------------------------------------------- heads */
+
+/* LayerNorm of every row; the kernel wants something to add. */
+static bertrun_status normalize(const br_workspace *work, br_head_rows *head,
+                                const br_layer_norm *layer_norm, size_t count, const br_rows *rows,
+                                bertrun_error *error)
 {
-    const bertrun_model *model = work->model;
-    size_t labels = model->info.num_labels, which = 0;
-    br_rows row;
-    BR_TRY(pool_texts(work, head, batch, BERTRUN_POOLING_CLS, &row, error));
-    if (model->config->head == BR_HEAD_POOLER_CLASSIFIER)
-        BR_TRY(apply_dense(work, head, &model->pooler, batch->sequences, &which, &row, error));
-    for (size_t i = 0; i < model->num_head; i++)
-        BR_TRY(apply_dense(work, head, &model->head[i], batch->sequences, &which, &row, error));
-    for (size_t i = 0; i < batch->sequences; i++) {
-        memcpy(logits + i * labels, row.data + i * row.stride, labels * sizeof *logits);
-        if (model->info.multi_label)
-            model->ops->sigmoid(logits + i * labels, labels, scores + i * labels);
-        else
-            model->ops->softmax(logits + i * labels, labels, scores + i * labels);
+    size_t width = work->model->info.hidden_size;
+    if (!br_reserve_floats(&head->zeros, width))
+        return br_fail_nomem(error);
+    for (size_t i = 0; i < count; i++) {
+        float *row = rows->data + i * rows->stride;
+        work->model->ops->add_norm(row, head->zeros.data, NULL, width, &layer_norm->norm, row);
+    }
+    return BERTRUN_OK;
+}
+
+br_rows br_workspace_rows(const br_workspace *work)
+{
+    return (br_rows){work->hidden.data, work->hidden_stride};
+}
+
+bertrun_status br_head_run(br_workspace *work, br_head_rows *scratch, const br_head *head,
+                           size_t count, br_rows *inout, bertrun_error *error)
+{
+    size_t which = inout->data == (float *)scratch->rows[0].data ? 0 : 1;
+    if (head->spec->pooled)
+        BR_TRY(apply_dense(work, scratch, &work->model->pooler, count, &which, inout, error));
+    for (size_t i = 0; i < head->num_layers; i++) {
+        const br_dense *layer = &head->layers[i];
+        BR_TRY(apply_dense(work, scratch, layer, count, &which, inout, error));
+        if (layer->layer_norm.memory)
+            BR_TRY(normalize(work, scratch, &layer->layer_norm, count, inout, error));
     }
     return BERTRUN_OK;
 }

@@ -1,5 +1,13 @@
 #include "engine/lane.h"
 
+/* Columns from which a head is run a few rows at a time, so that its sums take little memory. */
+enum { WIDE_HEAD = 4096, WIDE_HEAD_ROWS = 32 };
+
+size_t br_head_rows_of_call(const br_linear *linear)
+{
+    return linear->n < WIDE_HEAD ? SIZE_MAX : WIDE_HEAD_ROWS;
+}
+
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -18,6 +26,15 @@ static bool reserve_layer(br_lane *lane, const br_layer *layer)
            reserve_block(lane, &layer->output);
 }
 
+/* What a head reads is in no chain of layers, and it may be as wide as the vocabulary. */
+static bool reserve_head(br_lane *lane, const br_linear *linear)
+{
+    size_t rows = br_head_rows_of_call(linear);
+    rows = rows < BR_BLOCK_ROWS ? rows : BR_BLOCK_ROWS;
+    return br_buffer_reserve(&lane->input, rows * linear->k, sizeof(uint16_t)) &&
+           br_buffer_reserve(&lane->sums[0], rows * linear->n, sizeof(int32_t));
+}
+
 static bool reserve_blocks(br_lane *lane)
 {
     const bertrun_model *model = lane->model;
@@ -26,8 +43,9 @@ static bool reserve_blocks(br_lane *lane)
         done = done && reserve_layer(lane, &model->layers[i]);
     if (model->info.has_pooler)
         done = done && reserve_block(lane, &model->pooler.linear);
-    for (size_t i = 0; i < model->num_head; i++)
-        done = done && reserve_block(lane, &model->head[i].linear);
+    for (size_t i = 0; i < model->num_heads; i++)
+        for (size_t j = 0; j < model->heads[i].num_layers; j++)
+            done = done && reserve_head(lane, &model->heads[i].layers[j].linear);
     for (size_t i = 0; i < model->num_dense; i++)
         done = done && reserve_block(lane, &model->dense[i].linear);
     size_t length = larger(model->info.max_position_embeddings, 1);

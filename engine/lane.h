@@ -30,6 +30,9 @@ bertrun_status br_lane_open(br_lane **out, const bertrun_model *model, bool prof
                             bertrun_error *error);
 void br_lane_close(br_lane **lane);
 
+/** Rows that one br_run_dense() of a head's layer may have: few, where it is very wide. */
+size_t br_head_rows_of_call(const br_linear *linear);
+
 /** One block of rows through one projection, and what follows it. */
 typedef struct br_linear_call {
     const br_linear *linear;

@@ -10,6 +10,7 @@
 #include "common/memory.h"
 #include "engine/choose_kernels.h"
 #include "engine/directory_tokenizer.h"
+#include "engine/head_load.h"
 
 /* ---------------------------------------------------------------------------------- settings */
 
@@ -42,27 +43,6 @@ static float *widen(const br_tensor *tensor)
     return out;
 }
 
-static bertrun_status load_norm(br_layer_norm *out, const bertrun_model *model, const char *name,
-                                bertrun_error *error)
-{
-    const br_tensor *weight = br_checkpoint_find(model->checkpoint, "%s.weight", name);
-    const br_tensor *bias = br_checkpoint_find(model->checkpoint, "%s.bias", name);
-    const br_tensor *scale = br_checkpoint_find(model->checkpoint, "%s.residual_scale", name);
-    size_t hidden = model->config->hidden_size;
-    out->memory = br_alloc(3 * hidden, sizeof(float));
-    if (!out->memory)
-        return br_fail_nomem(error);
-    out->norm = (br_norm){.gamma = out->memory,
-                          .beta = out->memory + hidden,
-                          .epsilon = model->config->layer_norm_eps,
-                          .residual_scale = scale ? out->memory + 2 * hidden : NULL};
-    br_tensor_to_f32(weight, 0, hidden, out->memory);
-    br_tensor_to_f32(bias, 0, hidden, out->memory + hidden);
-    if (scale)
-        br_tensor_to_f32(scale, 0, hidden, out->memory + 2 * hidden);
-    return BERTRUN_OK;
-}
-
 static bertrun_status load_embeddings(bertrun_model *model, bertrun_error *error)
 {
     br_embeddings *embeddings = &model->embeddings;
@@ -77,7 +57,8 @@ static bertrun_status load_embeddings(bertrun_model *model, bertrun_error *error
             widen(br_checkpoint_find(checkpoint, "embeddings.token_type_embeddings.weight"));
     if (!embeddings->position || (model->config->type_vocab_size > 0 && !embeddings->token_type))
         return br_fail_nomem(error);
-    return load_norm(&embeddings->layer_norm, model, "embeddings.LayerNorm", error);
+    return br_layer_norm_load(&embeddings->layer_norm, model->checkpoint, "embeddings.LayerNorm",
+                              error);
 }
 
 /* -------------------------------------------------------------------------------- projections */
@@ -131,18 +112,8 @@ static bertrun_status load_layer(bertrun_model *model, const br_packer *packer, 
         if (parts[i].linear)
             BR_TRY(pack_one(parts[i].linear, packer, name, error));
         else
-            BR_TRY(load_norm(parts[i].norm, model, name, error));
+            BR_TRY(br_layer_norm_load(parts[i].norm, model->checkpoint, name, error));
     }
-    return BERTRUN_OK;
-}
-
-static bertrun_status add_head(bertrun_model *model, const br_packer *packer, const char *name,
-                               br_activation_kind activation, bertrun_error *error)
-{
-    br_dense *dense = &model->head[model->num_head];
-    BR_TRY(pack_one(&dense->linear, packer, name, error));
-    dense->activation = activation;
-    model->num_head++;
     return BERTRUN_OK;
 }
 
@@ -154,10 +125,10 @@ static bertrun_status load_heads(bertrun_model *model, const br_packer *packer,
         BR_TRY(pack_one(&model->pooler.linear, packer, "pooler.dense", error));
         model->pooler.activation = BR_ACTIVATION_TANH;
     }
-    if (config->head == BR_HEAD_PRECLASSIFIER)
-        BR_TRY(add_head(model, packer, "pre_classifier", BR_ACTIVATION_RELU, error));
-    if (config->head != BR_HEAD_NONE)
-        BR_TRY(add_head(model, packer, "classifier", BR_ACTIVATION_IDENTITY, error));
+    const br_architecture *architecture = br_checkpoint_architecture(model->checkpoint);
+    for (size_t i = 0; i < BR_MAX_HEADS && architecture->heads[i]; i++)
+        BR_TRY(
+            br_head_load(&model->heads[model->num_heads++], architecture->heads[i], packer, error));
     for (size_t i = 0; i < config->num_dense; i++) {
         char name[NAME_SIZE];
         snprintf(name, sizeof name, "dense.%zu.linear", i);
@@ -326,8 +297,9 @@ static uint64_t count_weight_bytes(const bertrun_model *model)
         bytes += layer->attention_output.packed_bytes + layer->intermediate.packed_bytes +
                  layer->output.packed_bytes;
     }
-    for (size_t i = 0; i < model->num_head; i++)
-        bytes += model->head[i].linear.packed_bytes;
+    for (size_t i = 0; i < model->num_heads; i++)
+        for (size_t j = 0; j < model->heads[i].num_layers; j++)
+            bytes += model->heads[i].layers[j].linear.packed_bytes;
     for (size_t i = 0; i < model->num_dense; i++)
         bytes += model->dense[i].linear.packed_bytes;
     return bytes;
@@ -346,13 +318,13 @@ static void fill_info(bertrun_model *model)
     model->info = (bertrun_model_info){
         .architecture = config->architecture,
         .stored_dtype = stored_dtype(matrix_dtype(model)),
-        .task = config->num_labels > 0 ? BERTRUN_TASK_CLASSIFY : BERTRUN_TASK_EMBED,
+        .task = model->num_heads > 0 ? model->heads[0].spec->task : BERTRUN_TASK_EMBED,
         .precision = model->info.precision,
         .activations = model->info.activations,
         .pooling = config->pooling ? config->pooling : BERTRUN_POOLING_MEAN,
         .normalize = config->normalize,
         .has_pooler = config->has_pooler,
-        .multi_label = config->multi_label,
+        .scores = config->scores,
         .vocab_size = config->vocab_size,
         .hidden_size = config->hidden_size,
         .intermediate_size = config->intermediate_size,
@@ -435,8 +407,8 @@ void bertrun_model_close(bertrun_model **pointer)
         free_layer(&model->layers[i]);
     br_free(model->layers);
     br_linear_free(&model->pooler.linear);
-    for (size_t i = 0; i < BR_MAX_HEAD; i++)
-        br_linear_free(&model->head[i].linear);
+    for (size_t i = 0; i < BR_MAX_HEADS; i++)
+        br_head_free(&model->heads[i]);
     for (size_t i = 0; i < BR_MAX_DENSE; i++)
         br_linear_free(&model->dense[i].linear);
     br_free(model->embeddings.position);

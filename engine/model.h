@@ -27,7 +27,17 @@ typedef struct br_layer {
 typedef struct br_dense {
     br_linear linear;
     br_activation_kind activation;
+    br_layer_norm layer_norm; /* after the activation; memory NULL: none */
 } br_dense;
+
+enum { BR_MAX_HEAD_LAYERS = 2 };
+
+/** From rows of the last hidden state to logits. */
+typedef struct br_head {
+    const br_head_spec *spec;
+    size_t num_layers;
+    br_dense layers[BR_MAX_HEAD_LAYERS];
+} br_head;
 
 /** The sum of these and LayerNorm make the first hidden state. */
 typedef struct br_embeddings {
@@ -37,8 +47,6 @@ typedef struct br_embeddings {
     float *token_type;           /* [types, hidden] or NULL; owned */
     br_layer_norm layer_norm;
 } br_embeddings;
-
-enum { BR_MAX_HEAD = 2 };
 
 struct bertrun_model {
     bertrun_model_settings settings;
@@ -55,10 +63,13 @@ struct bertrun_model {
     br_embeddings embeddings;
     br_layer *layers; /* [num_hidden_layers] */
     br_dense pooler;  /* info.has_pooler: dense, tanh */
-    size_t num_head;  /* dense layers from the pooled row to the logits */
-    br_dense head[BR_MAX_HEAD];
-    size_t num_dense; /* sentence-transformers' Dense modules */
+    size_t num_heads;
+    br_head heads[BR_MAX_HEADS]; /* the first is what the model is for */
+    size_t num_dense;            /* sentence-transformers' Dense modules */
     br_dense dense[BR_MAX_DENSE];
 };
+
+/** The model's head for a task; NULL, with UNSUPPORTED in *error, where it has none. */
+const br_head *br_model_head(const bertrun_model *model, bertrun_task task, bertrun_error *error);
 
 #endif

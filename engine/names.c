@@ -23,3 +23,15 @@ const char *bertrun_pooling_name(bertrun_pooling pooling)
                                         "pooler", "weighted-mean", "last-token"};
     return (unsigned)pooling < sizeof NAMES / sizeof NAMES[0] ? NAMES[pooling] : "unknown";
 }
+
+const char *bertrun_task_name(bertrun_task task)
+{
+    static const char *const NAMES[] = {"auto", "embed", "classify", "ner", "answer", "fill-mask"};
+    return (unsigned)task < sizeof NAMES / sizeof NAMES[0] ? NAMES[task] : "unknown";
+}
+
+const char *bertrun_scores_name(bertrun_scores scores)
+{
+    static const char *const NAMES[] = {"softmax", "sigmoid", "identity"};
+    return (unsigned)scores < sizeof NAMES / sizeof NAMES[0] ? NAMES[scores] : "unknown";
+}

@@ -1,4 +1,4 @@
-/* Packed inputs are cut into forward passes; classification and hidden states collect the rows. */
+/* Packed inputs are cut into forward passes; hidden states are what the encoder leaves. */
 #include "engine/run.h"
 
 #include <string.h>
@@ -69,34 +69,6 @@ bertrun_status br_run_passes(bertrun_session *session, const br_run_plan *plan,
 }
 
 /* ------------------------------------------------------------------------------- public calls */
-
-static bertrun_status finish_classify(bertrun_session *session, const br_run_plan *plan,
-                                      const br_batch *batch, size_t first, bertrun_error *error)
-{
-    size_t offset = first * plan->width;
-    return br_head_classify(&session->work, &session->head, batch,
-                            (float *)session->values.data + offset,
-                            (float *)session->scores.data + offset, error);
-}
-
-bertrun_status bertrun_classify(bertrun_session *session, const bertrun_input *inputs, size_t count,
-                                bertrun_output *output, bertrun_error *error)
-{
-    const bertrun_model_info *info = &session->model->info;
-    br_run_plan plan = {
-        .finish = finish_classify, .width = info->num_labels, .first_rows_only = true};
-    *output = (bertrun_output){0};
-    if (info->num_labels == 0)
-        return br_fail(error, BERTRUN_ERR_UNSUPPORTED, "%s has no classifier", info->architecture);
-    BR_TRY(br_pack_inputs(session, inputs, count, &(br_input_plan){0}, output, error));
-    if (!br_buffer_reserve(&session->values, count * plan.width, sizeof(float)) ||
-        !br_buffer_reserve(&session->scores, count * plan.width, sizeof(float)))
-        return br_fail_nomem(error);
-    output->width = plan.width;
-    output->values = session->values.data;
-    output->scores = session->scores.data;
-    return br_run_passes(session, &plan, error);
-}
 
 void bertrun_hidden_options_init(bertrun_hidden_options *options)
 {

@@ -11,6 +11,7 @@ typedef struct br_run_plan {
     bertrun_status (*finish)(bertrun_session *session, const struct br_run_plan *plan,
                              const br_batch *batch, size_t first, bertrun_error *error);
     const br_embed_plan *embed; /* of embeddings */
+    const br_head *head;        /* of logits */
     size_t width;               /* columns of a result row */
     bool first_rows_only;       /* the head reads each sequence's first row only */
     bool skips_rows;            /* pooling leaves rows out: session->pool_from */

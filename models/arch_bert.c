@@ -40,10 +40,6 @@ static const br_module_spec encoder_modules[] = {
     {BR_MODULE_LINEAR, "pooler.dense", NULL, HIDDEN, HIDDEN, MEMBER(has_pooler)},
 };
 
-static const br_module_spec classifier[] = {
-    {BR_MODULE_LINEAR, "classifier", NULL, MEMBER(num_labels), HIDDEN, 0},
-};
-
 static const br_encoder_spec encoder = {
     .prefix = "bert.",
     .config_fields = fields,
@@ -52,17 +48,73 @@ static const br_encoder_spec encoder = {
     .num_modules = sizeof encoder_modules / sizeof *encoder_modules,
 };
 
-const br_architecture br_arch_bert_model = {
-    .name = "BertModel",
-    .encoder = &encoder,
-    .pooler = BR_POOLER_OPTIONAL,
+static const br_module_spec classifier[] = {
+    {BR_MODULE_LINEAR, "classifier", NULL, MEMBER(num_labels), HIDDEN, 0},
 };
 
-const br_architecture br_arch_bert_sequence_classification = {
-    .name = "BertForSequenceClassification",
-    .encoder = &encoder,
-    .pooler = BR_POOLER_ALWAYS,
-    .head = BR_HEAD_POOLER_CLASSIFIER,
-    .head_modules = classifier,
-    .num_head_modules = sizeof classifier / sizeof *classifier,
+static const br_head_spec sequence_classification = {
+    .task = BERTRUN_TASK_CLASSIFY,
+    .pooled = true,
+    .modules = classifier,
+    .num_modules = 1,
+    .has_labels = true,
 };
+
+static const br_head_spec token_classification = {
+    .task = BERTRUN_TASK_NER,
+    .modules = classifier,
+    .num_modules = 1,
+    .has_labels = true,
+};
+
+static const br_module_spec span[] = {
+    {BR_MODULE_LINEAR, "qa_outputs", NULL, MEMBER(num_labels), HIDDEN, 0},
+};
+
+static const br_head_spec question_answering = {
+    .task = BERTRUN_TASK_ANSWER,
+    .modules = span,
+    .num_modules = 1,
+    .has_labels = true,
+    .labels = {"START", "END"},
+};
+
+static const br_module_spec seq_relationship[] = {
+    {BR_MODULE_LINEAR, "cls.seq_relationship", NULL, MEMBER(num_labels), HIDDEN, 0},
+};
+
+static const br_head_spec next_sentence = {
+    .task = BERTRUN_TASK_CLASSIFY,
+    .pooled = true,
+    .modules = seq_relationship,
+    .num_modules = 1,
+    .has_labels = true,
+    .labels = {"NEXT", "RANDOM"},
+};
+
+static const br_module_spec predictions[] = {
+    {BR_MODULE_LINEAR, "cls.predictions.transform.dense", NULL, HIDDEN, HIDDEN, 0},
+    {.kind = BR_MODULE_HIDDEN_ACT},
+    {BR_MODULE_LAYER_NORM, "cls.predictions.transform.LayerNorm", NULL, HIDDEN, HIDDEN, 0},
+    {BR_MODULE_DECODER, "cls.predictions.decoder", NULL, MEMBER(vocab_size), HIDDEN, 0},
+    {BR_MODULE_DECODER_BIAS, "cls.predictions.decoder", "cls.predictions", MEMBER(vocab_size),
+     HIDDEN, 0},
+};
+
+static const br_head_spec masked_lm = {
+    .task = BERTRUN_TASK_FILL_MASK,
+    .modules = predictions,
+    .num_modules = sizeof predictions / sizeof *predictions,
+};
+
+static const br_architecture members[] = {
+    {"BertModel", &encoder, BR_POOLER_OPTIONAL, {NULL}},
+    {"BertForSequenceClassification", &encoder, BR_POOLER_ALWAYS, {&sequence_classification}},
+    {"BertForTokenClassification", &encoder, BR_POOLER_NEVER, {&token_classification}},
+    {"BertForQuestionAnswering", &encoder, BR_POOLER_NEVER, {&question_answering}},
+    {"BertForMaskedLM", &encoder, BR_POOLER_NEVER, {&masked_lm}},
+    {"BertForNextSentencePrediction", &encoder, BR_POOLER_ALWAYS, {&next_sentence}},
+    {"BertForPreTraining", &encoder, BR_POOLER_ALWAYS, {&masked_lm, &next_sentence}},
+};
+
+const br_family br_bert_family = {members, sizeof members / sizeof *members};

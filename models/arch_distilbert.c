@@ -39,11 +39,6 @@ static const br_module_spec encoder_modules[] = {
      "transformer.layer.%zu.output_layer_norm", HIDDEN, HIDDEN, 0},
 };
 
-static const br_module_spec classifier[] = {
-    {BR_MODULE_LINEAR, "pre_classifier", NULL, HIDDEN, HIDDEN, 0},
-    {BR_MODULE_LINEAR, "classifier", NULL, MEMBER(num_labels), HIDDEN, 0},
-};
-
 static const br_encoder_spec encoder = {
     .prefix = "distilbert.",
     .config_fields = fields,
@@ -52,15 +47,65 @@ static const br_encoder_spec encoder = {
     .num_modules = sizeof encoder_modules / sizeof *encoder_modules,
 };
 
-const br_architecture br_arch_distilbert_model = {
-    .name = "DistilBertModel",
-    .encoder = &encoder,
+static const br_module_spec two_layer_classifier[] = {
+    {BR_MODULE_LINEAR, "pre_classifier", NULL, HIDDEN, HIDDEN, 0},
+    {.kind = BR_MODULE_RELU},
+    {BR_MODULE_LINEAR, "classifier", NULL, MEMBER(num_labels), HIDDEN, 0},
 };
 
-const br_architecture br_arch_distilbert_sequence_classification = {
-    .name = "DistilBertForSequenceClassification",
-    .encoder = &encoder,
-    .head = BR_HEAD_PRECLASSIFIER,
-    .head_modules = classifier,
-    .num_head_modules = sizeof classifier / sizeof *classifier,
+static const br_head_spec sequence_classification = {
+    .task = BERTRUN_TASK_CLASSIFY,
+    .modules = two_layer_classifier,
+    .num_modules = sizeof two_layer_classifier / sizeof *two_layer_classifier,
+    .has_labels = true,
 };
+
+static const br_module_spec classifier[] = {
+    {BR_MODULE_LINEAR, "classifier", NULL, MEMBER(num_labels), HIDDEN, 0},
+};
+
+static const br_head_spec token_classification = {
+    .task = BERTRUN_TASK_NER,
+    .modules = classifier,
+    .num_modules = 1,
+    .has_labels = true,
+};
+
+static const br_module_spec span[] = {
+    {BR_MODULE_LINEAR, "qa_outputs", NULL, MEMBER(num_labels), HIDDEN, 0},
+};
+
+static const br_head_spec question_answering = {
+    .task = BERTRUN_TASK_ANSWER,
+    .modules = span,
+    .num_modules = 1,
+    .has_labels = true,
+    .labels = {"START", "END"},
+};
+
+static const br_module_spec predictions[] = {
+    {BR_MODULE_LINEAR, "cls.predictions.transform.dense", "vocab_transform", HIDDEN, HIDDEN, 0},
+    {.kind = BR_MODULE_HIDDEN_ACT},
+    {BR_MODULE_LAYER_NORM, "cls.predictions.transform.LayerNorm", "vocab_layer_norm", HIDDEN,
+     HIDDEN, 0},
+    {BR_MODULE_DECODER, "cls.predictions.decoder", "vocab_projector", MEMBER(vocab_size), HIDDEN,
+     0},
+    {BR_MODULE_DECODER_BIAS, "cls.predictions.decoder", "vocab_projector", MEMBER(vocab_size),
+     HIDDEN, 0},
+};
+
+static const br_head_spec masked_lm = {
+    .task = BERTRUN_TASK_FILL_MASK,
+    .modules = predictions,
+    .num_modules = sizeof predictions / sizeof *predictions,
+};
+
+static const br_architecture members[] = {
+    {"DistilBertModel", &encoder, BR_POOLER_NEVER, {NULL}},
+    {"DistilBertForSequenceClassification", &encoder, BR_POOLER_NEVER, {&sequence_classification}},
+    {"DistilBertForTokenClassification", &encoder, BR_POOLER_NEVER, {&token_classification}},
+    {"DistilBertForQuestionAnswering", &encoder, BR_POOLER_NEVER, {&question_answering}},
+    {"DistilBertForMaskedLM", &encoder, BR_POOLER_NEVER, {&masked_lm}},
+};
+
+const br_family br_distilbert_family = {members, sizeof members / sizeof *members};

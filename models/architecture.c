@@ -6,13 +6,11 @@
 
 #include "common/memory.h"
 
-static const br_architecture *const architectures[] = {
-    &br_arch_bert_model,
-    &br_arch_bert_sequence_classification,
-    &br_arch_distilbert_model,
-    &br_arch_distilbert_sequence_classification,
+static const br_family *const families[] = {
+    &br_bert_family,
+    &br_distilbert_family,
 };
-enum { NUM_ARCHITECTURES = sizeof architectures / sizeof *architectures };
+enum { NUM_FAMILIES = sizeof families / sizeof *families };
 
 const br_field_name br_hidden_activations[] = {
     {"gelu", BR_ACTIVATION_GELU},
@@ -22,35 +20,62 @@ const br_field_name br_hidden_activations[] = {
     {NULL, 0},
 };
 
+static void list_names(char *out, size_t size)
+{
+    size_t used = 0;
+    for (size_t f = 0; f < NUM_FAMILIES; f++)
+        for (size_t i = 0; i < families[f]->count && used < size; i++)
+            used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "",
+                                     families[f]->members[i].name);
+}
+
 bertrun_status br_architecture_find(const br_architecture **out, const char *name, const char *file,
                                     bertrun_error *error)
 {
-    char known[256] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < NUM_ARCHITECTURES; i++) {
-        if (strcmp(architectures[i]->name, name) == 0) {
-            *out = architectures[i];
-            return BERTRUN_OK;
-        }
-        if (used < sizeof known)
-            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
-                                     architectures[i]->name);
-    }
+    char known[512];
+    for (size_t f = 0; f < NUM_FAMILIES; f++)
+        for (size_t i = 0; i < families[f]->count; i++)
+            if (strcmp(families[f]->members[i].name, name) == 0) {
+                *out = &families[f]->members[i];
+                return BERTRUN_OK;
+            }
+    list_names(known, sizeof known);
     return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
                    "%s: architecture \"%.64s\" is not supported (%s are)", file, name, known);
+}
+
+const br_head_spec *br_architecture_labelled_head(const br_architecture *architecture)
+{
+    for (size_t i = 0; i < BR_MAX_HEADS; i++)
+        if (architecture->heads[i] && architecture->heads[i]->has_labels)
+            return architecture->heads[i];
+    return NULL;
+}
+
+static size_t count_fixed_labels(const br_head_spec *head)
+{
+    size_t count = 0;
+    while (head->labels[count])
+        count++;
+    return count;
 }
 
 bertrun_status br_architecture_check(const br_architecture *architecture,
                                      const br_model_config *config, const char *file,
                                      bertrun_error *error)
 {
+    const br_head_spec *head = br_architecture_labelled_head(architecture);
+    size_t fixed = head ? count_fixed_labels(head) : 0;
     if (architecture->pooler != BR_POOLER_OPTIONAL &&
         config->has_pooler != (architecture->pooler == BR_POOLER_ALWAYS))
         return br_fail(error, BERTRUN_ERR_FORMAT, "%s: %s %s a pooler", file, architecture->name,
                        config->has_pooler ? "does not have" : "needs");
-    if ((architecture->head != BR_HEAD_NONE) != (config->num_labels != 0))
+    if ((head != NULL) != (config->num_labels != 0))
         return br_fail(error, BERTRUN_ERR_FORMAT, "%s: %s %s labels", file, architecture->name,
                        config->num_labels ? "does not have" : "needs");
+    if (fixed && config->num_labels != fixed)
+        return br_fail(error, BERTRUN_ERR_FORMAT, "%s: %s has %zu labels, not %zu", file,
+                       architecture->name, fixed, config->num_labels);
     return BERTRUN_OK;
 }
 
@@ -87,15 +112,28 @@ static void add_module(need_list *list, br_module_kind kind, bool bias,
                        const br_tensor_need *module)
 {
     bool norm = kind == BR_MODULE_LAYER_NORM || kind == BR_MODULE_RESIDUAL_NORM;
-    size_t rank = norm ? 1 : 2;
-    bool linear = kind == BR_MODULE_LINEAR;
-    add_need(list, module, ".weight", rank, linear || kind == BR_MODULE_WORD_EMBEDDING);
-    if (list->needs)
-        list->needs[list->count - 1].linear = linear;
+    bool linear = kind == BR_MODULE_LINEAR || kind == BR_MODULE_DECODER;
+    if (kind != BR_MODULE_DECODER_BIAS)
+        add_need(list, module, ".weight", norm ? 1 : 2, linear || kind == BR_MODULE_WORD_EMBEDDING);
+    if (list->needs && linear)
+        list->needs[list->count - 1].linear = true;
     if (bias)
         add_need(list, module, ".bias", 1, false);
     if (kind == BR_MODULE_RESIDUAL_NORM)
         add_optional(list, module, ".residual_scale");
+}
+
+static bool has_bias(br_module_kind kind)
+{
+    return kind == BR_MODULE_LINEAR || kind == BR_MODULE_LAYER_NORM ||
+           kind == BR_MODULE_RESIDUAL_NORM || kind == BR_MODULE_DECODER_BIAS;
+}
+
+static bool is_absent(const br_module_spec *spec, const br_model_config *config)
+{
+    if (spec->kind == BR_MODULE_DECODER)
+        return !config->own_decoder;
+    return spec->only_if && !*(const bool *)((const char *)config + spec->only_if);
 }
 
 static size_t member(const br_model_config *config, size_t offset)
@@ -106,15 +144,20 @@ static size_t member(const br_model_config *config, size_t offset)
 static void add_spec(need_list *list, const br_module_spec *spec, const br_model_config *config,
                      size_t layer)
 {
+    if (!spec->name)
+        return;
     br_tensor_need module = {.prefix = list->prefix,
                              .shape = {member(config, spec->rows), member(config, spec->columns)}};
-    bool absent = spec->only_if && !*(const bool *)((const char *)config + spec->only_if);
-    if (module.shape[0] == 0 || absent)
+    if (module.shape[0] == 0 || is_absent(spec, config))
         return;
     snprintf(module.name, sizeof module.name, spec->name, layer);
     snprintf(module.source, sizeof module.source, spec->source ? spec->source : spec->name, layer);
-    bool bias = spec->kind != BR_MODULE_WORD_EMBEDDING && spec->kind != BR_MODULE_EMBEDDING;
-    add_module(list, spec->kind, bias, &module);
+    add_module(list, spec->kind, has_bias(spec->kind), &module);
+}
+
+static bool is_layered(const br_module_spec *spec)
+{
+    return spec->name && strstr(spec->name, "%zu");
 }
 
 static void add_specs(need_list *list, const br_module_spec *specs, size_t count,
@@ -122,9 +165,9 @@ static void add_specs(need_list *list, const br_module_spec *specs, size_t count
 {
     size_t i = 0;
     while (i < count) {
-        bool layered = strstr(specs[i].name, "%zu");
+        bool layered = is_layered(&specs[i]);
         size_t end = i + 1, times = layered ? config->num_hidden_layers : 1;
-        while (layered && end < count && strstr(specs[end].name, "%zu"))
+        while (layered && end < count && is_layered(&specs[end]))
             end++;
         for (size_t layer = 0; layer < times; layer++)
             for (size_t j = i; j < end; j++)
@@ -153,7 +196,10 @@ static void add_all(need_list *list, const br_architecture *architecture,
     const br_encoder_spec *encoder = architecture->encoder;
     list->count = 0;
     add_specs(list, encoder->modules, encoder->num_modules, config);
-    add_specs(list, architecture->head_modules, architecture->num_head_modules, config);
+    for (size_t i = 0; i < BR_MAX_HEADS; i++)
+        if (architecture->heads[i])
+            add_specs(list, architecture->heads[i]->modules, architecture->heads[i]->num_modules,
+                      config);
     add_dense(list, config);
 }
 

@@ -1,8 +1,9 @@
 /*
- * Architectures as data: which fields config.json has, which tensors a checkpoint must hold.
+ * Architectures as data: which fields config.json has, which tensors a checkpoint must hold, and
+ * which heads they make.
  *
- * To add one: describe it in a file models/arch_*.c (or add to its family's) and list it in the
- * table of architecture.c. Names and shapes in the tables are in terms of br_model_config.
+ * To add one: add it to its family's file models/arch_*.c; a new family is such a file and a line
+ * in the table of architecture.c. Names and shapes in the tables are in terms of br_model_config.
  */
 #ifndef BR_ARCHITECTURE_H
 #define BR_ARCHITECTURE_H
@@ -18,6 +19,11 @@ typedef enum br_module_kind {
     BR_MODULE_LINEAR,         /* weight [rows, columns], int8 by row; bias [rows] */
     BR_MODULE_LAYER_NORM,     /* weight [rows], bias [rows] */
     BR_MODULE_RESIDUAL_NORM,  /* the same; a `.bin` may have residual_scale [rows] */
+    BR_MODULE_DECODER,        /* weight [rows, columns], int8 by row; absent where it is that of the
+                                 word embeddings */
+    BR_MODULE_DECODER_BIAS,   /* bias [rows] */
+    BR_MODULE_RELU,           /* no tensors, as the next */
+    BR_MODULE_HIDDEN_ACT,     /* the configuration's hidden_act */
 } br_module_kind;
 
 /** A module of the network, in the manner of PyTorch. One with rows == 0 in a config is absent. */
@@ -44,19 +50,36 @@ typedef enum br_pooler_presence {
     BR_POOLER_ALWAYS,
 } br_pooler_presence;
 
+/** What turns rows of the last hidden state into logits. */
+typedef struct br_head_spec {
+    bertrun_task task;
+    bool pooled;                   /* it reads the pooler's row, not the encoder's */
+    const br_module_spec *modules; /* each reads what the one before gives */
+    size_t num_modules;
+    bool has_labels;           /* the configuration names its outputs */
+    const char *labels[2 + 1]; /* names that are always the same; ends with NULL */
+} br_head_spec;
+
+enum { BR_MAX_HEADS = 2 };
+
 typedef struct br_architecture {
     const char *name; /* as in config.json's "architectures" */
     const br_encoder_spec *encoder;
     br_pooler_presence pooler;
-    br_head_kind head;
-    const br_module_spec *head_modules;
-    size_t num_head_modules;
+    const br_head_spec *heads[BR_MAX_HEADS]; /* NULL: none; the first is what the model is for */
 } br_architecture;
 
-extern const br_architecture br_arch_bert_model;
-extern const br_architecture br_arch_bert_sequence_classification;
-extern const br_architecture br_arch_distilbert_model;
-extern const br_architecture br_arch_distilbert_sequence_classification;
+/** Architectures that share an encoder. */
+typedef struct br_family {
+    const br_architecture *members;
+    size_t count;
+} br_family;
+
+extern const br_family br_bert_family;
+extern const br_family br_distilbert_family;
+
+/** The head whose outputs have labels, or NULL. */
+const br_head_spec *br_architecture_labelled_head(const br_architecture *architecture);
 
 /** Finds an architecture by name; else fails with UNSUPPORTED and the list of those there are. */
 bertrun_status br_architecture_find(const br_architecture **out, const char *name, const char *file,

@@ -44,7 +44,6 @@ static bertrun_status read_config(br_checkpoint *checkpoint, const br_architectu
     BR_TRY(br_model_config_from_json(config, text, file->path, error));
     BR_TRY(br_architecture_find(architecture, config->architecture, file->path, error));
     BR_TRY(br_architecture_check(*architecture, config, file->path, error));
-    config->head = (*architecture)->head;
     return br_model_config_check(config, file->path, error);
 }
 
@@ -87,6 +86,7 @@ bertrun_status br_bin_file_load(br_checkpoint *checkpoint, const char *path, boo
     checkpoint->num_files = 1;
     BR_TRY(check_format(&checkpoint->files[0], error));
     BR_TRY(read_config(checkpoint, &architecture, error));
+    checkpoint->architecture = architecture;
     BR_TRY(br_checkpoint_bind(checkpoint, architecture, find_tensor, path, error));
     BR_TRY(take_tokenizer(checkpoint, error));
     return check_alignment(checkpoint, error);

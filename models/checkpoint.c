@@ -49,6 +49,11 @@ const br_model_config *br_checkpoint_config(const br_checkpoint *checkpoint)
     return &checkpoint->config;
 }
 
+const br_architecture *br_checkpoint_architecture(const br_checkpoint *checkpoint)
+{
+    return checkpoint->architecture;
+}
+
 const br_tensor *br_checkpoint_find(const br_checkpoint *checkpoint, const char *format, ...)
 {
     char name[BR_TENSOR_NAME_SIZE];

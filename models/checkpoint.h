@@ -10,6 +10,7 @@
 #define BR_CHECKPOINT_H
 
 #include "common/types.h"
+#include "models/architecture.h"
 #include "models/model_config.h"
 #include "models/tensor.h"
 
@@ -21,6 +22,9 @@ bertrun_status br_checkpoint_open(br_checkpoint **out, const char *path, bool ma
 void br_checkpoint_close(br_checkpoint **checkpoint);
 
 const br_model_config *br_checkpoint_config(const br_checkpoint *checkpoint);
+
+/** Its architecture; static. */
+const br_architecture *br_checkpoint_architecture(const br_checkpoint *checkpoint);
 
 /** A linear layer whose input's quantization is fixed. */
 typedef struct br_fixed_input {

@@ -8,6 +8,7 @@
 
 struct br_checkpoint {
     br_model_config config;
+    const br_architecture *architecture; /* static */
     bool is_bin;
     br_safetensors *files; /* [num_files] */
     size_t num_files;

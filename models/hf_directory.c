@@ -7,6 +7,7 @@
 
 #include "common/memory.h"
 #include "models/checkpoint_private.h"
+#include "models/hf_labels.h"
 #include "models/path.h"
 #include "models/sentence_transformers.h"
 
@@ -23,44 +24,17 @@ static bertrun_status find_architecture(const br_architecture **out, br_model_co
     config->architecture = br_strndup(name, strlen(name));
     if (!config->architecture)
         return br_fail_nomem(error);
-    config->head = (*out)->head;
     return BERTRUN_OK;
 }
 
-/* Labels without names are called what transformers calls them. */
-static bertrun_status name_label(char **out, const json_t *id2label, size_t index, const char *file,
+/* A masked language model's decoder is that of the word embeddings, unless told otherwise. */
+static bertrun_status read_tying(br_model_config *config, const json_t *root, const char *file,
                                  bertrun_error *error)
 {
-    char key[32], fallback[48];
-    snprintf(key, sizeof key, "%zu", index);
-    snprintf(fallback, sizeof fallback, "LABEL_%zu", index);
-    const char *name = id2label ? json_string_value(json_object_get(id2label, key)) : fallback;
-    if (!name)
-        return br_fail(error, BERTRUN_ERR_FORMAT, "%s: \"id2label\" has no name for label %zu",
-                       file, index);
-    *out = br_strndup(name, strlen(name));
-    return *out ? BERTRUN_OK : br_fail_nomem(error);
-}
-
-static bertrun_status read_labels(br_model_config *config, const json_t *root, const char *file,
-                                  bertrun_error *error)
-{
-    const json_t *id2label = json_object_get(root, "id2label");
-    const json_t *num_labels = json_object_get(root, "num_labels");
-    const char *problem = json_string_value(json_object_get(root, "problem_type"));
-    size_t count = 2; /* transformers' default */
-    if (json_is_object(id2label))
-        count = json_object_size(id2label);
-    else if (json_is_integer(num_labels))
-        count = (size_t)json_integer_value(num_labels);
-    if (count < 1 || count > 1 << 20)
-        return br_field_fail(file, "num_labels", "is out of range", error);
-    BR_TRY(br_model_config_alloc_labels(config, count, error));
-    for (size_t i = 0; i < count; i++)
-        BR_TRY(name_label(&config->labels[i], json_is_object(id2label) ? id2label : NULL, i, file,
-                          error));
-    config->multi_label =
-        count == 1 || (problem && strcmp(problem, "multi_label_classification") == 0);
+    bool tied = true;
+    const br_field field = {"tie_word_embeddings", BR_FIELD_BOOL, false, 0, NULL};
+    BR_TRY(br_fields_read(root, &field, 1, &tied, file, error));
+    config->own_decoder = !tied;
     return BERTRUN_OK;
 }
 
@@ -73,8 +47,8 @@ static bertrun_status read_config(const br_architecture **out, br_model_config *
     config->include_prompt = true;
     BR_TRY(br_fields_read(root, encoder->config_fields, encoder->num_config_fields, config, file,
                           error));
-    if (config->head != BR_HEAD_NONE)
-        BR_TRY(read_labels(config, root, file, error));
+    BR_TRY(br_hf_labels_read(config, *out, root, file, error));
+    BR_TRY(read_tying(config, root, file, error));
     return br_model_config_check(config, file, error);
 }
 
@@ -233,6 +207,7 @@ static bertrun_status load(br_checkpoint *checkpoint, br_dense_folders *folders,
     br_model_config *config = &checkpoint->config;
     const br_architecture *architecture;
     BR_TRY(read_config_file(&architecture, config, transformer, error));
+    checkpoint->architecture = architecture;
     BR_TRY(br_sentence_transformers_read(config, folders, directory, transformer, error));
     BR_TRY(br_model_config_check(config, directory, error));
     BR_TRY(open_weights(checkpoint, transformer, map, error));

@@ -138,6 +138,13 @@ static const br_field_name poolings[] = {
     {NULL, 0},
 };
 
+static const br_field_name scores[] = {
+    {"softmax", BERTRUN_SCORES_SOFTMAX},
+    {"sigmoid", BERTRUN_SCORES_SIGMOID},
+    {"identity", BERTRUN_SCORES_IDENTITY},
+    {NULL, 0},
+};
+
 #define MEMBER(member) offsetof(br_model_config, member)
 
 static const br_field config_fields[] = {
@@ -152,7 +159,8 @@ static const br_field config_fields[] = {
     {"layer_norm_eps", BR_FIELD_FLOAT, true, MEMBER(layer_norm_eps), NULL},
     {"hidden_act", BR_FIELD_NAME, true, MEMBER(hidden_act), activations},
     {"has_pooler", BR_FIELD_BOOL, true, MEMBER(has_pooler), NULL},
-    {"multi_label", BR_FIELD_BOOL, true, MEMBER(multi_label), NULL},
+    {"scores", BR_FIELD_NAME, false, MEMBER(scores), scores},
+    {"own_decoder", BR_FIELD_BOOL, false, MEMBER(own_decoder), NULL},
     {"max_length", BR_FIELD_SIZE, true, MEMBER(max_length), NULL},
     {"pooling", BR_FIELD_NAME, true, MEMBER(pooling), poolings},
     {"normalize", BR_FIELD_BOOL, true, MEMBER(normalize), NULL},

@@ -7,13 +7,6 @@
 #include "common/error.h"
 #include "common/types.h"
 
-/** The classifier in front of the logits. */
-typedef enum br_head_kind {
-    BR_HEAD_NONE = 0,
-    BR_HEAD_POOLER_CLASSIFIER, /* BERT: pooler (dense, tanh) of the first row, classifier */
-    BR_HEAD_PRECLASSIFIER,     /* DistilBERT: pre_classifier, ReLU, classifier */
-} br_head_kind;
-
 enum { BR_MAX_DENSE = 4 };
 
 /** A sentence-transformers Dense module after pooling. */
@@ -25,7 +18,6 @@ typedef struct br_dense_config {
 
 typedef struct br_model_config {
     char *architecture; /* as in config.json */
-    br_head_kind head;
     bool has_pooler;
     size_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads;
     size_t max_position_embeddings;
@@ -34,7 +26,8 @@ typedef struct br_model_config {
     br_activation_kind hidden_act;
     size_t num_labels;       /* 0 without a classifier */
     char **labels;           /* [num_labels] */
-    bool multi_label;        /* problem_type, or a single label: scores by sigmoid */
+    bertrun_scores scores;   /* from problem_type, a cross-encoder's activation_fn */
+    bool own_decoder;        /* of a masked language model: not that of the word embeddings */
     size_t max_length;       /* 0: not said by these files; else <= max_position_embeddings */
     bertrun_pooling pooling; /* AUTO: not said by these files */
     bool normalize;
@@ -66,7 +59,7 @@ bertrun_status br_model_config_read_prompts(br_model_config *config, const json_
 bertrun_status br_model_config_to_json(const br_model_config *config, char **out,
                                        bertrun_error *error);
 
-/** Reads that text. `head` is left to the architecture. On failure *out is empty. */
+/** Reads that text. On failure *out is empty. */
 bertrun_status br_model_config_from_json(br_model_config *out, const char *text, const char *file,
                                          bertrun_error *error);
 

@@ -109,10 +109,21 @@ typedef enum bertrun_choice {
     BERTRUN_CHOICE_YES,
 } bertrun_choice;
 
+/** What a model's head is for. Embeddings and hidden states can be had from every model. */
 typedef enum bertrun_task {
     BERTRUN_TASK_EMBED = 1,
-    BERTRUN_TASK_CLASSIFY,
+    BERTRUN_TASK_CLASSIFY,  /**< a text or a pair: classification, regression, relevance */
+    BERTRUN_TASK_NER,       /**< each token: named entities */
+    BERTRUN_TASK_ANSWER,    /**< a question and a context: where the answer stands */
+    BERTRUN_TASK_FILL_MASK, /**< each [MASK]: the tokens that fit */
 } bertrun_task;
+
+/** How a classifier's logits become scores. */
+typedef enum bertrun_scores {
+    BERTRUN_SCORES_SOFTMAX = 0, /**< over the labels: one of them holds */
+    BERTRUN_SCORES_SIGMOID,     /**< each label for itself, or one label */
+    BERTRUN_SCORES_IDENTITY,    /**< the logits themselves: regression */
+} bertrun_scores;
 
 typedef struct bertrun_model_settings {
     bertrun_precision precision;     /**< default AUTO */
@@ -141,7 +152,7 @@ typedef struct bertrun_model_info {
     bertrun_pooling pooling;  /**< default pooling, never AUTO */
     bool normalize;           /**< whether embeddings are L2-normalized by default */
     bool has_pooler;          /**< whether BERTRUN_POOLING_POOLER works */
-    bool multi_label;         /**< scores are sigmoids, not a softmax */
+    bertrun_scores scores;    /**< of bertrun_classify() */
     size_t vocab_size, hidden_size, intermediate_size;
     size_t num_hidden_layers, num_attention_heads;
     size_t max_position_embeddings, type_vocab_size;
@@ -184,6 +195,8 @@ BERTRUN_API const bertrun_model_info *bertrun_model_get_info(const bertrun_model
 BERTRUN_API const char *bertrun_precision_name(bertrun_precision precision);
 BERTRUN_API const char *bertrun_activations_name(bertrun_activations activations);
 BERTRUN_API const char *bertrun_pooling_name(bertrun_pooling pooling);
+BERTRUN_API const char *bertrun_task_name(bertrun_task task);
+BERTRUN_API const char *bertrun_scores_name(bertrun_scores scores);
 
 /* ----------------------------------------------------------------------------------- session */
 
@@ -326,9 +339,10 @@ BERTRUN_API bertrun_status bertrun_embed(bertrun_session *session, const bertrun
 
 /**
  * Classification: logits in `values`, probabilities in `scores`, both [count, num_labels].
- * Scores are a softmax over the labels, or sigmoids where problem_type is
- * "multi_label_classification" or there is only one label.
- * @return as bertrun_embed(); UNSUPPORTED where the model has no classifier.
+ * Scores are as info->scores says: a softmax over the labels; sigmoids where problem_type is
+ * "multi_label_classification" or there is only one label; the logits where it is "regression". A
+ * cross-encoder of one label may name its own (sentence_transformers.activation_fn in config.json).
+ * @return as bertrun_embed(); UNSUPPORTED where the model has no such head.
  */
 BERTRUN_API bertrun_status bertrun_classify(bertrun_session *session, const bertrun_input *inputs,
                                             size_t count, bertrun_output *output,

@@ -124,7 +124,8 @@ Test(bin_file, keeps_the_configuration)
     float weight[12] = {0};
     br_model_config config = *br_checkpoint_config(source);
     config.labels = labels;
-    config.multi_label = true;
+    config.scores = BERTRUN_SCORES_SIGMOID;
+    config.own_decoder = true;
     config.max_length = 5;
     config.pooling = BERTRUN_POOLING_MAX;
     config.normalize = true;
@@ -148,12 +149,12 @@ Test(bin_file, keeps_the_configuration)
                  error.message);
     const br_model_config *got = br_checkpoint_config(checkpoint);
     cr_expect_str_eq(got->architecture, "BertForSequenceClassification");
-    cr_expect(got->head == BR_HEAD_POOLER_CLASSIFIER && got->has_pooler);
+    cr_expect(got->has_pooler && got->own_decoder);
     cr_expect(got->vocab_size == 5 && got->hidden_size == 4 && got->intermediate_size == 6 &&
               got->num_hidden_layers == 1 && got->num_attention_heads == 2 &&
               got->max_position_embeddings == 7 && got->type_vocab_size == 2);
     cr_expect_eq(got->layer_norm_eps, config.layer_norm_eps);
-    cr_expect(got->hidden_act == BR_ACTIVATION_GELU_TANH && got->multi_label);
+    cr_expect(got->hidden_act == BR_ACTIVATION_GELU_TANH && got->scores == BERTRUN_SCORES_SIGMOID);
     cr_expect(got->max_length == 5 && got->pooling == BERTRUN_POOLING_MAX && got->normalize);
     cr_assert_eq(got->num_labels, 3);
     cr_expect(strcmp(got->labels[1], labels[1]) == 0 && strcmp(got->labels[2], labels[2]) == 0);

@@ -110,7 +110,7 @@ Test(hf_directory, reads_bert)
               config->type_vocab_size == 2);
     cr_expect_eq(config->layer_norm_eps, 1e-5F);
     cr_expect_eq(config->hidden_act, BR_ACTIVATION_GELU);
-    cr_expect(config->has_pooler && config->head == BR_HEAD_NONE && config->num_labels == 0);
+    cr_expect(config->has_pooler && config->num_labels == 0);
     cr_expect(config->pooling == BERTRUN_POOLING_AUTO && !config->normalize);
     cr_expect(config->max_length == 0 && config->num_dense == 0 && config->num_prompts == 0);
     expect_modules(checkpoint, bert_modules, "bert.");
@@ -139,8 +139,8 @@ Test(hf_directory, reads_distilbert)
               config->num_attention_heads == 2 && config->type_vocab_size == 0);
     cr_expect_eq(config->layer_norm_eps, 1e-12F);
     cr_expect_eq(config->hidden_act, BR_ACTIVATION_RELU);
-    cr_expect(!config->has_pooler && config->head == BR_HEAD_PRECLASSIFIER);
-    cr_expect(config->num_labels == 3 && !config->multi_label);
+    cr_expect(!config->has_pooler);
+    cr_expect(config->num_labels == 3 && config->scores == BERTRUN_SCORES_SOFTMAX);
     cr_expect_str_eq(config->labels[1], "maybe");
     expect_modules(checkpoint, distilbert_modules, "distilbert.");
     expect_same(checkpoint, "pre_classifier.weight", "pre_classifier.weight");
@@ -159,7 +159,7 @@ Test(hf_directory, reads_names_without_prefix_and_old_layer_norms)
             strcpy(strrchr(name, '.'), strstr(name, ".weight") ? ".gamma" : ".beta");
     }
     br_checkpoint *checkpoint = saved();
-    cr_expect_eq(br_checkpoint_config(checkpoint)->head, BR_HEAD_POOLER_CLASSIFIER);
+    cr_expect_str_eq(br_checkpoint_architecture(checkpoint)->name, "BertForSequenceClassification");
     cr_expect_not_null(br_checkpoint_find(checkpoint, "encoder.layer.%d.output.LayerNorm.bias", 0));
     cr_expect_null(br_checkpoint_find(checkpoint, "encoder.layer.%d.output.LayerNorm.beta", 0));
     br_checkpoint_close(&checkpoint);
@@ -244,19 +244,24 @@ Test(hf_directory, names_labels)
     static const struct {
         const char *id2label;
         const char *first; /* NULL: an error */
-        bool multi_label;
+        bertrun_scores scores;
     } cases[] = {
-        {"{\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":\"c\"}}", "a", false},
-        {"{\"id2label\":{\"2\":\"a\",\"1\":\"b\",\"0\":\"c\"}}", "c", false},
-        {"{\"num_labels\":3,\"id2label\":null}", "LABEL_0", false},
-        {"{\"problem_type\":\"multi_label_classification\"}", "no", true},
-        {"{\"problem_type\":\"single_label_classification\"}", "no", false},
-        {"{\"id2label\":{\"0\":\"a\",\"1\":\"b\"}}", NULL, false},
-        {"{\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"3\":\"c\"}}", NULL, false},
-        {"{\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":3}}", NULL, false},
-        {"{\"id2label\":{}}", NULL, false},
-        {"{\"id2label\":null}", NULL, false},
-        {"{\"num_labels\":-1,\"id2label\":null}", NULL, false},
+        {"{\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":\"c\"}}", "a", BERTRUN_SCORES_SOFTMAX},
+        {"{\"id2label\":{\"2\":\"a\",\"1\":\"b\",\"0\":\"c\"}}", "c", BERTRUN_SCORES_SOFTMAX},
+        {"{\"num_labels\":3,\"id2label\":null}", "LABEL_0", BERTRUN_SCORES_SOFTMAX},
+        {"{\"problem_type\":\"multi_label_classification\"}", "no", BERTRUN_SCORES_SIGMOID},
+        {"{\"problem_type\":\"single_label_classification\"}", "no", BERTRUN_SCORES_SOFTMAX},
+        {"{\"problem_type\":\"regression\"}", "no", BERTRUN_SCORES_IDENTITY},
+        {"{\"sentence_transformers\":{\"activation_fn\":\"torch.nn.modules.linear.Identity\"}}",
+         "no", BERTRUN_SCORES_IDENTITY},
+        {"{\"sbert_ce_default_activation_function\":\"torch.nn.modules.activation.Sigmoid\"}", "no",
+         BERTRUN_SCORES_SIGMOID},
+        {"{\"id2label\":{\"0\":\"a\",\"1\":\"b\"}}", NULL, BERTRUN_SCORES_SOFTMAX},
+        {"{\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"3\":\"c\"}}", NULL, BERTRUN_SCORES_SOFTMAX},
+        {"{\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":3}}", NULL, BERTRUN_SCORES_SOFTMAX},
+        {"{\"id2label\":{}}", NULL, BERTRUN_SCORES_SOFTMAX},
+        {"{\"id2label\":null}", NULL, BERTRUN_SCORES_SOFTMAX},
+        {"{\"num_labels\":-1,\"id2label\":null}", NULL, BERTRUN_SCORES_SOFTMAX},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fixture_bert(&f, true);
@@ -268,10 +273,10 @@ Test(hf_directory, names_labels)
             br_checkpoint *checkpoint = saved();
             const br_model_config *config = br_checkpoint_config(checkpoint);
             cr_expect_str_eq(config->labels[0], cases[i].first);
-            cr_expect_eq(config->multi_label, cases[i].multi_label);
+            cr_expect_eq(config->scores, cases[i].scores);
             br_checkpoint_close(&checkpoint);
         } else {
-            expect_error(BERTRUN_ERR_FORMAT, i == 5 || i == 9 ? "classifier.weight" : "label");
+            expect_error(BERTRUN_ERR_FORMAT, i == 8 || i == 12 ? "classifier.weight" : "label");
         }
         if (i + 1 < sizeof cases / sizeof *cases)
             fixture_close(&f);
@@ -285,7 +290,7 @@ Test(hf_directory, a_single_label_is_scored_by_sigmoid)
     fixture_reshape(fixture_find(&f, "classifier.weight"), 2, 1, 4);
     fixture_reshape(fixture_find(&f, "classifier.bias"), 1, 1, 0);
     br_checkpoint *checkpoint = saved();
-    cr_expect(br_checkpoint_config(checkpoint)->multi_label);
+    cr_expect_eq(br_checkpoint_config(checkpoint)->scores, BERTRUN_SCORES_SIGMOID);
     br_checkpoint_close(&checkpoint);
 }
 
@@ -355,8 +360,10 @@ Test(hf_directory, names_what_is_not_supported)
     } cases[] = {
         {"{\"architectures\":[\"RobertaModel\"]}",
          "config.json: architecture \"RobertaModel\" is not supported (BertModel, "
-         "BertForSequenceClassification, DistilBertModel, DistilBertForSequenceClassification "
-         "are)"},
+         "BertForSequenceClassification, BertForTokenClassification, BertForQuestionAnswering, "
+         "BertForMaskedLM, BertForNextSentencePrediction, BertForPreTraining, DistilBertModel, "
+         "DistilBertForSequenceClassification, DistilBertForTokenClassification, "
+         "DistilBertForQuestionAnswering, DistilBertForMaskedLM are)"},
         {"{\"hidden_act\":\"silu\"}", "\"hidden_act\": \"silu\" is not supported (gelu, "},
         {"{\"position_embedding_type\":\"relative_key\"}", "\"relative_key\" is not supported"},
         {"{\"is_decoder\":true}", "\"is_decoder\" is not supported"},
