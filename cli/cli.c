@@ -97,8 +97,18 @@ const cli_choice cli_precisions[] = {
 const cli_choice cli_activations[] = {
     {"auto", BERTRUN_ACTIVATIONS_AUTO},
     {"token", BERTRUN_ACTIVATIONS_TOKEN},
+    {"token-symmetric", BERTRUN_ACTIVATIONS_TOKEN_SYMMETRIC},
     {"batch", BERTRUN_ACTIVATIONS_BATCH},
+    {"batch-symmetric", BERTRUN_ACTIVATIONS_BATCH_SYMMETRIC},
+    {"pytorch", BERTRUN_ACTIVATIONS_PYTORCH},
     {"static", BERTRUN_ACTIVATIONS_STATIC},
+    {NULL, 0},
+};
+
+const cli_choice cli_weights[] = {
+    {"auto", BERTRUN_WEIGHTS_AUTO},
+    {"per-channel", BERTRUN_WEIGHTS_PER_CHANNEL},
+    {"per-tensor", BERTRUN_WEIGHTS_PER_TENSOR},
     {NULL, 0},
 };
 

@@ -57,7 +57,7 @@ typedef struct cli_choice {
     int value;
 } cli_choice;
 
-extern const cli_choice cli_precisions[], cli_activations[], cli_kernels[], cli_poolings[],
+extern const cli_choice cli_precisions[], cli_activations[], cli_weights[], cli_kernels[], cli_poolings[],
     cli_dtypes[];
 
 /** These parse an option's value, or complain and return false. */

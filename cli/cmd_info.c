@@ -57,7 +57,8 @@ static void print_text(const bertrun_model_info *info)
     printf("runs in          %s, %.1f MB of weights in memory\n",
            bertrun_precision_name(info->precision), megabytes(info->weight_bytes));
     if (info->precision == BERTRUN_PRECISION_INT8)
-        printf("activations      %s\n", bertrun_activations_name(info->activations));
+        printf("int8 scales      weights %s, activations %s\n", bertrun_weights_name(info->weights),
+               bertrun_activations_name(info->activations));
     printf("layers           %zu, %zu heads\n", info->num_hidden_layers, info->num_attention_heads);
     printf("hidden size      %zu, intermediate %zu\n", info->hidden_size, info->intermediate_size);
     printf("vocabulary       %zu\n", info->vocab_size);
@@ -83,13 +84,13 @@ static cli_exit print_json(const bertrun_model_info *info)
 {
     /* jansson's "I" is json_int_t, 64 bits */
     json_t *object = json_pack(
-        "{ss ss sI sI ss sI ss ss sI sI sI sI sI sI sI sI sI ss sb sb ss so}", "architecture",
+        "{ss ss sI sI ss sI ss ss ss sI sI sI sI sI sI sI sI sI ss sb sb ss so}", "architecture",
         info->architecture, "task", bertrun_task_name(info->task), "num_parameters",
         (json_int_t)info->num_parameters, "file_bytes", (json_int_t)info->file_bytes,
         "stored_dtype", info->stored_dtype, "weight_bytes", (json_int_t)info->weight_bytes,
         "precision", bertrun_precision_name(info->precision), "activations",
-        bertrun_activations_name(info->activations), "num_hidden_layers",
-        (json_int_t)info->num_hidden_layers, "num_attention_heads",
+        bertrun_activations_name(info->activations), "weights", bertrun_weights_name(info->weights),
+        "num_hidden_layers", (json_int_t)info->num_hidden_layers, "num_attention_heads",
         (json_int_t)info->num_attention_heads, "hidden_size", (json_int_t)info->hidden_size,
         "intermediate_size", (json_int_t)info->intermediate_size, "vocab_size",
         (json_int_t)info->vocab_size, "max_position_embeddings",

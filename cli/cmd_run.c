@@ -62,13 +62,20 @@ static batch_limits choose_limits(const run *state)
     return (batch_limits){1024, 1 << 20};
 }
 
+static bool shares_scale(bertrun_activations activations)
+{
+    return activations == BERTRUN_ACTIVATIONS_BATCH ||
+           activations == BERTRUN_ACTIVATIONS_BATCH_SYMMETRIC ||
+           activations == BERTRUN_ACTIVATIONS_PYTORCH;
+}
+
 /* One scale for a forward pass: the texts of --batch-size must then fit into one. */
 static void widen_batch_tokens(run_options *options, const bertrun_model_info *info)
 {
     bertrun_session_settings *settings = &options->session_settings;
     size_t length = settings->max_length ? settings->max_length : info->max_length;
-    if (info->activations == BERTRUN_ACTIVATIONS_BATCH && options->batch_size &&
-        !settings->batch_tokens && options->batch_size <= SIZE_MAX / length)
+    if (shares_scale(info->activations) && options->batch_size && !settings->batch_tokens &&
+        options->batch_size <= SIZE_MAX / length)
         settings->batch_tokens = options->batch_size * length;
 }
 

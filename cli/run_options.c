@@ -23,11 +23,14 @@ const char run_help[] =
     "  --similarity           print the matrix of cosine similarities of the texts' embeddings\n"
     "\n"
     "  --precision PRECISION  int8, bf16, f32, or auto: after the weights\n"
-    "  --activations KIND     where int8 scales come from: token (each its own), batch (one a "
-    "forward\n"
-    "                         pass), static (fixed ones of the file), or auto: static where the "
-    "file\n"
-    "                         has them, else token\n"
+    "  --activations KIND     where int8 scales of activations come from: token (each its own), "
+    "batch\n"
+    "                         (one a forward pass), token-symmetric, batch-symmetric (no zero "
+    "point),\n"
+    "                         pytorch (as its quantize_dynamic), static (fixed ones of the file), "
+    "or\n"
+    "                         auto: static where the file has them, else token\n"
+    "  --weights SCALES       of float weights run in int8: per-channel, per-tensor, or auto\n"
     "  --kernels WHOSE        matrix products by oneDNN alone: onednn, or auto: by our own code, "
     "too,\n"
     "                         where that is faster; the results are the same, bit for bit\n"
@@ -64,6 +67,7 @@ enum {
     SIMILARITY,
     PRECISION,
     ACTIVATIONS,
+    WEIGHTS,
     KERNELS,
     MAX_LENGTH,
     THREADS,
@@ -86,6 +90,7 @@ static const struct option long_options[] = {
     {"similarity", no_argument, NULL, SIMILARITY},
     {"precision", required_argument, NULL, PRECISION},
     {"activations", required_argument, NULL, ACTIVATIONS},
+    {"weights", required_argument, NULL, WEIGHTS},
     {"kernels", required_argument, NULL, KERNELS},
     {"max-length", required_argument, NULL, MAX_LENGTH},
     {"threads", required_argument, NULL, THREADS},
@@ -152,6 +157,8 @@ static bool take_option(run_options *options, int option)
         return PARSE_CHOICE("--precision", cli_precisions, options->model_settings.precision);
     case ACTIVATIONS:
         return PARSE_CHOICE("--activations", cli_activations, options->model_settings.activations);
+    case WEIGHTS:
+        return PARSE_CHOICE("--weights", cli_weights, options->model_settings.weights);
     case KERNELS:
         return PARSE_CHOICE("--kernels", cli_kernels, options->model_settings.kernels);
     case MAX_LENGTH:

@@ -19,7 +19,8 @@ void bertrun_convert_settings_init(bertrun_convert_settings *settings)
 /* The tensors to write. */
 typedef struct conversion {
     const char *source;
-    br_dtype dtype; /* of the matrices */
+    br_dtype dtype;  /* of the matrices */
+    bool per_tensor; /* int8: linear layers have one scale each */
     const br_checkpoint *checkpoint;
     float *row; /* one row of a tensor, widened */
     br_tensor *tensors;
@@ -68,11 +69,9 @@ static void *own(conversion *c, size_t count, size_t size)
     return memory;
 }
 
-/* One row to `dtype`. Returns false where a weight is not finite, before or after. */
-static bool convert_row(const float *row, size_t n, br_dtype dtype, void *out, float *scale)
+/* One row to a float dtype. Returns false where a weight is not finite, before or after. */
+static bool convert_row(const float *row, size_t n, br_dtype dtype, void *out)
 {
-    if (dtype == BR_DTYPE_S8)
-        return br_quantize_row_s8(row, n, out, scale);
     bool finite = true;
     for (size_t i = 0; i < n; i++) {
         float stored = row[i];
@@ -87,14 +86,18 @@ static bool convert_row(const float *row, size_t n, br_dtype dtype, void *out, f
     return finite;
 }
 
+/* `scale` receives the scales of int8: one a row, or a single one. */
 static bertrun_status convert_rows(conversion *c, const br_tensor *in, br_dtype dtype, void *out,
-                                   float *scale, bertrun_error *error)
+                                   float *scale, bool per_tensor, bertrun_error *error)
 {
     size_t columns = in->shape[in->rank - 1], rows = br_tensor_count(in) / columns;
+    br_weight_scheme scheme = br_weight_scheme_choose(in, per_tensor, c->row);
     for (size_t r = 0; r < rows; r++) {
         void *out_row = (char *)out + r * columns * br_dtype_size(dtype);
         br_tensor_to_f32(in, r * columns, columns, c->row);
-        if (!convert_row(c->row, columns, dtype, out_row, scale ? &scale[r] : NULL))
+        if (dtype == BR_DTYPE_S8
+                ? !br_quantize_row(&scheme, c->row, columns, out_row, scale + (per_tensor ? 0 : r))
+                : !convert_row(c->row, columns, dtype, out_row))
             return br_fail(error, BERTRUN_ERR_FORMAT,
                            "%s: tensor \"%s\" has a weight in row %zu that is not finite, or too "
                            "large for %s",
@@ -130,12 +133,13 @@ static bertrun_status add_converted(conversion *c, const br_tensor *in, br_dtype
     out->dtype = dtype;
     out->data = data;
     out->bytes = br_tensor_count(in) * br_dtype_size(dtype);
+    bool per_tensor = dtype == BR_DTYPE_S8 && in->linear && c->per_tensor;
     if (dtype == BR_DTYPE_S8) {
-        scale = add_vector(c, in->name, "_scale", BR_DTYPE_F32, in->shape[0]);
+        scale = add_vector(c, in->name, "_scale", BR_DTYPE_F32, per_tensor ? 1 : in->shape[0]);
         if (!scale)
             return br_fail_nomem(error);
     }
-    return convert_rows(c, in, dtype, data, scale, error);
+    return convert_rows(c, in, dtype, data, scale, per_tensor, error);
 }
 
 /* Vectors are F32 always; of the matrices, int8 leaves out those that are only added up. */
@@ -150,7 +154,7 @@ static bertrun_status add_tensor(conversion *c, const br_tensor *tensor, bertrun
 {
     if (br_dtype_is_float(tensor->dtype))
         return add_converted(c, tensor, choose_dtype(c, tensor), error);
-    if (tensor->dtype == BR_DTYPE_S8 && c->dtype != BR_DTYPE_S8)
+    if (tensor->dtype == BR_DTYPE_S8 && (c->dtype != BR_DTYPE_S8 || c->per_tensor))
         return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
                        "%s: its weights are int8 already; convert the original instead", c->source);
     c->tensors[c->num_tensors++] = *tensor;
@@ -241,12 +245,22 @@ static bertrun_status convert(conversion *c, const br_tokenizer *tokenizer, cons
 }
 
 bertrun_status br_convert_checkpoint(const br_checkpoint *checkpoint, const char *source,
-                                     const char *file, br_dtype dtype, bertrun_error *error)
+                                     const char *file, const bertrun_convert_settings *settings,
+                                     bertrun_error *error)
 {
+    static const br_dtype dtypes[] = {
+        [BERTRUN_DTYPE_INT8] = BR_DTYPE_S8,
+        [BERTRUN_DTYPE_F16] = BR_DTYPE_F16,
+        [BERTRUN_DTYPE_BF16] = BR_DTYPE_BF16,
+        [BERTRUN_DTYPE_F32] = BR_DTYPE_F32,
+    };
     br_tokenizer *tokenizer = NULL;
     if (!br_checkpoint_is_bin(checkpoint))
         BR_TRY(br_open_directory_tokenizer(&tokenizer, source, error));
-    conversion c = {.source = source, .dtype = dtype, .checkpoint = checkpoint};
+    conversion c = {.source = source,
+                    .dtype = dtypes[settings->dtype],
+                    .per_tensor = settings->weights == BERTRUN_WEIGHTS_PER_TENSOR,
+                    .checkpoint = checkpoint};
     bertrun_status status = convert(&c, tokenizer, file, error);
     conversion_free(&c);
     br_tokenizer_close(&tokenizer);
@@ -267,22 +281,17 @@ static void log_result(const bertrun_convert_settings *settings, const br_checkp
 bertrun_status bertrun_convert(const char *directory, const char *file,
                                const bertrun_convert_settings *settings, bertrun_error *error)
 {
-    static const br_dtype dtypes[] = {
-        [BERTRUN_DTYPE_INT8] = BR_DTYPE_S8,
-        [BERTRUN_DTYPE_F16] = BR_DTYPE_F16,
-        [BERTRUN_DTYPE_BF16] = BR_DTYPE_BF16,
-        [BERTRUN_DTYPE_F32] = BR_DTYPE_F32,
-    };
     static const bertrun_convert_settings defaults = {0};
     settings = settings ? settings : &defaults;
     if (!directory || !file)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "no path given");
-    if ((size_t)settings->dtype >= sizeof dtypes / sizeof *dtypes)
+    if ((unsigned)settings->dtype > BERTRUN_DTYPE_F32)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown dtype %d", (int)settings->dtype);
+    if ((unsigned)settings->weights > BERTRUN_WEIGHTS_PER_TENSOR)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown weights %d", (int)settings->weights);
     br_checkpoint *checkpoint;
     BR_TRY(br_checkpoint_open(&checkpoint, directory, false, error));
-    bertrun_status status =
-        br_convert_checkpoint(checkpoint, directory, file, dtypes[settings->dtype], error);
+    bertrun_status status = br_convert_checkpoint(checkpoint, directory, file, settings, error);
     if (status == BERTRUN_OK)
         log_result(settings, checkpoint, file);
     br_checkpoint_close(&checkpoint);

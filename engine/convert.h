@@ -5,10 +5,12 @@
 #include "models/checkpoint.h"
 
 /**
- * Writes `checkpoint`, its matrices in `dtype`, to `file`; its fixed inputs go along. `source` is
- * the path it came from, for the tokenizer and in errors. Errors: as bertrun_convert().
+ * Writes `checkpoint`, its matrices as the settings (checked) say, to `file`; its fixed inputs go
+ * along. `source` is the path it came from, for the tokenizer and in errors. Errors: as
+ * bertrun_convert().
  */
 bertrun_status br_convert_checkpoint(const br_checkpoint *checkpoint, const char *source,
-                                     const char *file, br_dtype dtype, bertrun_error *error);
+                                     const char *file, const bertrun_convert_settings *settings,
+                                     bertrun_error *error);
 
 #endif

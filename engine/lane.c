@@ -1,5 +1,7 @@
 #include "engine/lane.h"
 
+#include "engine/activations.h"
+
 /* Columns from which a head is run a few rows at a time, so that its sums take little memory. */
 enum { WIDE_HEAD = 4096, WIDE_HEAD_ROWS = 32 };
 
@@ -86,21 +88,23 @@ void br_lane_close(br_lane **pointer)
     br_free(lane);
 }
 
-static br_quantized quantize_row(const br_ops *ops, const br_linear_call *call, size_t r)
+static br_quantized quantize_row(const bertrun_model *model, const br_linear_call *call, size_t r)
 {
     const br_linear *linear = call->linear;
+    const br_ops *ops = model->ops;
     const float *x = call->src + r * linear->k;
     uint8_t *q = (uint8_t *)call->input + r * linear->k;
     if (!br_linear_needs_range(linear))
         return ops->quantize_affine(x, linear->in, &linear->input, q);
-    return ops->quantize(x, linear->in, call->ranges ? call->ranges[r] : call->range, q);
+    return br_quantize_dynamic(ops, model->info.activations, x, linear->in,
+                               call->ranges ? call->ranges[r] : call->range, q);
 }
 
 void br_lane_quantize(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row)
 {
     double begin = br_profile_begin(&lane->profile);
     for (size_t r = first_row; r < end_row; r++)
-        call->quantized[r] = quantize_row(lane->model->ops, call, r);
+        call->quantized[r] = quantize_row(lane->model, call, r);
     br_profile_end(&lane->profile, BR_PHASE_QUANTIZE, begin, lane->model->ops->name, 0);
 }
 

@@ -29,14 +29,21 @@ static part_tensors find_part(const br_checkpoint *checkpoint, const char *name)
     };
 }
 
+/* Of row r of s8 weights. */
+static float stored_scale(const part_tensors *part, size_t r)
+{
+    const float *scales = part->weight_scale->data;
+    return scales[part->weight_scale->shape[0] == 1 ? 0 : r];
+}
+
 /* Row r of the weights as f32 times `factor`, to packing->row. */
 static void widen_row(packing *pack, const part_tensors *part, size_t r, float factor)
 {
     size_t in = part->weight->shape[1];
     const br_ops *ops = pack->packer->ops;
     if (part->weight->dtype == BR_DTYPE_S8)
-        ops->widen_s8((const int8_t *)part->weight->data + r * in,
-                      ((const float *)part->weight_scale->data)[r], in, pack->row);
+        ops->widen_s8((const int8_t *)part->weight->data + r * in, stored_scale(part, r), in,
+                      pack->row);
     else
         br_tensor_to_f32(part->weight, r * in, in, pack->row);
     if (factor != 1)
@@ -64,7 +71,8 @@ static void store_float_row(packing *pack, const part_tensors *part, size_t r, f
 }
 
 /* Row r, quantized here where it is not already, with its channel's scale and offset. */
-static bertrun_status store_s8_row(packing *pack, const part_tensors *part, size_t r, float factor,
+static bertrun_status store_s8_row(packing *pack, const part_tensors *part,
+                                   const br_weight_scheme *scheme, size_t r, float factor,
                                    size_t channel, bertrun_error *error)
 {
     size_t in = part->weight->shape[1], n = pack->linear->n;
@@ -72,10 +80,10 @@ static bertrun_status store_s8_row(packing *pack, const part_tensors *part, size
     float *scale = pack->linear->channels + channel, *offset = scale + n;
     if (part->weight->dtype == BR_DTYPE_S8) {
         memcpy(out, (const int8_t *)part->weight->data + r * in, in);
-        *scale = ((const float *)part->weight_scale->data)[r];
+        *scale = stored_scale(part, r);
     } else {
         widen_row(pack, part, r, 1);
-        if (!br_quantize_row_s8(pack->row, in, out, scale))
+        if (!br_quantize_row(scheme, pack->row, in, out, scale))
             return br_fail(error, BERTRUN_ERR_FORMAT, "tensor %s: row %zu is not finite",
                            part->weight->name, r);
     }
@@ -98,16 +106,38 @@ static void store_bias(packing *pack, const part_tensors *part, float factor, si
         pack->packer->ops->scale(factor, count, bias);
 }
 
+/* How a part that is not s8 already is quantized; s8 weights must be as they are asked for. */
+static bertrun_status choose_scheme(br_weight_scheme *out, const packing *pack,
+                                    const part_tensors *part, bertrun_error *error)
+{
+    bool per_tensor = pack->packer->weights == BERTRUN_WEIGHTS_PER_TENSOR;
+    if (pack->linear->type != BR_MATMUL_U8S8)
+        return BERTRUN_OK;
+    if (part->weight->dtype != BR_DTYPE_S8) {
+        *out = br_weight_scheme_choose(part->weight, per_tensor, pack->row);
+        return BERTRUN_OK;
+    }
+    size_t wanted = per_tensor ? 1 : part->weight->shape[0];
+    if (pack->packer->weights != BERTRUN_WEIGHTS_AUTO && part->weight_scale->shape[0] != wanted)
+        return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
+                       "tensor %s: its int8 weights are %s, not %s: convert the original again",
+                       part->weight->name, per_tensor ? "per-channel" : "per-tensor",
+                       bertrun_weights_name(pack->packer->weights));
+    return BERTRUN_OK;
+}
+
 static bertrun_status store_parts(packing *pack, const br_linear_part *parts, size_t num_parts,
                                   bertrun_error *error)
 {
     size_t channel = 0;
     for (size_t p = 0; p < num_parts; p++) {
         part_tensors part = find_part(pack->packer->checkpoint, parts[p].name);
+        br_weight_scheme scheme = {0};
+        BR_TRY(choose_scheme(&scheme, pack, &part, error));
         store_bias(pack, &part, parts[p].factor, channel);
         for (size_t r = 0; r < part.weight->shape[0]; r++, channel++) {
             if (pack->linear->type == BR_MATMUL_U8S8)
-                BR_TRY(store_s8_row(pack, &part, r, parts[p].factor, channel, error));
+                BR_TRY(store_s8_row(pack, &part, &scheme, r, parts[p].factor, channel, error));
             else
                 store_float_row(pack, &part, r, parts[p].factor, channel);
         }

@@ -41,8 +41,9 @@ typedef struct br_packer {
     br_onednn *onednn;
     const br_ops *ops;
     br_matmul_type type;
-    bool round_to_bf16; /* with type F32: bf16 weights, where the CPU has no bf16 arithmetic */
-    bool fixed_inputs;  /* with type U8S8: the checkpoint's fixed input parameters count */
+    bool round_to_bf16;      /* with type F32: bf16 weights, where the CPU has no bf16 arithmetic */
+    bertrun_weights weights; /* with type U8S8: what s8 weights must be, float ones become */
+    bool fixed_inputs;       /* with type U8S8: the checkpoint's fixed input parameters count */
 } br_packer;
 
 /**

@@ -26,6 +26,8 @@ static bertrun_status check_settings(const bertrun_model_settings *settings, ber
     if ((unsigned)settings->activations > BERTRUN_ACTIVATIONS_STATIC)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown activations %d",
                        settings->activations);
+    if ((unsigned)settings->weights > BERTRUN_WEIGHTS_PER_TENSOR)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown weights %d", settings->weights);
     if ((unsigned)settings->kernels > BERTRUN_KERNELS_ONEDNN)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown kernels %d", settings->kernels);
     return BERTRUN_OK;
@@ -161,6 +163,15 @@ static bertrun_status pack_weights(bertrun_model *model, const br_packer *packer
     return load_heads(model, packer, error);
 }
 
+/* What the linear layers' weights must be; AUTO: what they are, per channel where they are floats.
+ */
+static bertrun_weights choose_weights(const bertrun_model *model)
+{
+    bool pytorch = model->info.activations == BERTRUN_ACTIVATIONS_PYTORCH;
+    bertrun_weights asked = model->settings.weights;
+    return asked == BERTRUN_WEIGHTS_AUTO && pytorch ? BERTRUN_WEIGHTS_PER_TENSOR : asked;
+}
+
 static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
 {
     static const br_matmul_type TYPES[] = {
@@ -176,6 +187,7 @@ static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
         .onednn = model->onednn,
         .ops = model->ops,
         .type = TYPES[model->info.precision],
+        .weights = choose_weights(model),
         .fixed_inputs = model->info.activations == BERTRUN_ACTIVATIONS_STATIC,
     };
     if (packer.type == BR_MATMUL_BF16 && !has_bf16_arithmetic()) {
@@ -305,6 +317,15 @@ static uint64_t count_weight_bytes(const bertrun_model *model)
     return bytes;
 }
 
+static bertrun_weights weights_in_use(const bertrun_model *model)
+{
+    const br_tensor *scale =
+        br_checkpoint_find(model->checkpoint, "encoder.layer.0.attention.self.query.weight_scale");
+    bool per_tensor =
+        scale ? scale->shape[0] == 1 : choose_weights(model) == BERTRUN_WEIGHTS_PER_TENSOR;
+    return per_tensor ? BERTRUN_WEIGHTS_PER_TENSOR : BERTRUN_WEIGHTS_PER_CHANNEL;
+}
+
 static size_t smallest_nonzero(size_t a, size_t b)
 {
     return a == 0 || (b != 0 && b < a) ? b : a;
@@ -321,6 +342,7 @@ static void fill_info(bertrun_model *model)
         .task = model->num_heads > 0 ? model->heads[0].spec->task : BERTRUN_TASK_EMBED,
         .precision = model->info.precision,
         .activations = model->info.activations,
+        .weights = weights_in_use(model),
         .pooling = config->pooling ? config->pooling : BERTRUN_POOLING_MEAN,
         .normalize = config->normalize,
         .has_pooler = config->has_pooler,

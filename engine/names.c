@@ -13,8 +13,15 @@ const char *bertrun_precision_name(bertrun_precision precision)
 
 const char *bertrun_activations_name(bertrun_activations activations)
 {
-    static const char *const NAMES[] = {"auto", "token", "batch", "static"};
+    static const char *const NAMES[] = {
+        "auto", "token", "token-symmetric", "batch", "batch-symmetric", "pytorch", "static"};
     return (unsigned)activations < sizeof NAMES / sizeof NAMES[0] ? NAMES[activations] : "unknown";
+}
+
+const char *bertrun_weights_name(bertrun_weights weights)
+{
+    static const char *const NAMES[] = {"auto", "per-channel", "per-tensor"};
+    return (unsigned)weights < sizeof NAMES / sizeof NAMES[0] ? NAMES[weights] : "unknown";
 }
 
 const char *bertrun_pooling_name(bertrun_pooling pooling)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "engine/activations.h"
+
 /* What a block's sums may take: three quarters of a second-level cache of 1 MiB. */
 enum { SUMS_BYTES = 3 << 18 };
 
@@ -79,7 +81,7 @@ bertrun_status br_workspace_collect(br_workspace *work, bertrun_error *error)
 bool br_shares_range(const bertrun_model *model)
 {
     return model->info.precision == BERTRUN_PRECISION_INT8 &&
-           model->info.activations == BERTRUN_ACTIVATIONS_BATCH;
+           br_activations_share_range(model->info.activations);
 }
 
 br_blocks br_blocks_of(const br_workspace *work, size_t rows)

@@ -167,6 +167,7 @@ static bertrun_status bind_tensor(br_checkpoint *checkpoint, const br_tensor_nee
         BR_TRY(check_finite(&found, error));
     BR_TRY(br_checkpoint_take(checkpoint, found.tensor, need->name, error));
     checkpoint->tensors[checkpoint->num_tensors - 1].quantizable = need->quantizable;
+    checkpoint->tensors[checkpoint->num_tensors - 1].linear = need->linear;
     return BERTRUN_OK;
 }
 
@@ -181,8 +182,11 @@ static bertrun_status bind_with_scale(br_checkpoint *checkpoint, const br_tensor
         return BERTRUN_OK;
     br_tensor_need scale = *need;
     scale.rank = 1;
-    scale.quantizable = false;
+    scale.quantizable = scale.linear = false;
     strncat(scale.name, "_scale", sizeof scale.name - strlen(scale.name) - 1);
+    br_found found = find(checkpoint, &scale);
+    if (need->linear && found.tensor && found.tensor->rank == 1 && found.tensor->shape[0] == 1)
+        scale.shape[0] = 1; /* one for the whole tensor */
     return bind_tensor(checkpoint, &scale, find, path, error);
 }
 

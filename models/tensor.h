@@ -46,6 +46,7 @@ typedef struct br_tensor {
     const void *data;
     size_t bytes;
     bool quantizable; /* of a checkpoint: a matrix that may be int8, with a scale a row */
+    bool linear;      /* of a checkpoint: the weight of a linear layer, which may have one scale */
 } br_tensor;
 
 /** Elements of a tensor. */

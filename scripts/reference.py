@@ -168,23 +168,41 @@ class Tokenizer:
 
 # --------------------------------------------------------------------------------- quantization
 
-def quantize_weight(weight):
-    """Per-channel symmetric s8: weight [out, in] ~ q * scale, q in -127..127, scale [out, 1]."""
+ACTIVATION_MODES = ["token", "token-symmetric", "batch", "batch-symmetric", "pytorch"]
+
+
+def quantize_weight(weight, per_tensor=False):
+    """Symmetric s8: W ~ scale * q, scale [out, 1] per output channel, or [1, 1], as in PyTorch."""
+    if per_tensor:
+        scale = np.maximum(np.abs(weight).max(keepdims=True) / f32(127.5), f32(2**-23))
+        return np.clip(np.rint(weight * (1 / scale)), -128, 127), scale
     scale = np.abs(weight).max(axis=1, keepdims=True) / f32(127)
-    return np.rint(weight / np.where(scale == 0, f32(1), scale)), scale
+    return np.rint(weight / np.where(scale > 0, scale, f32(1))), scale
 
 
-def quantize_activations(x, granularity):
-    """Affine u8 at run time: x [rows, in] ~ scale * q + lo, q in 0..255.
+def choose_pytorch(lo, hi):
+    """PyTorch's parameters for quantized::linear_dynamic: 7 bits, 0 exactly representable."""
+    lo, hi = min(float(lo), 0.0), max(float(hi), 0.0)
+    scale = (hi - lo) / 127 or 0.1
+    return f32(scale), f32(np.rint(-lo / scale))
 
-    "token": a scale and lo for each row, so that a row's result depends on that row alone.
-    "batch": one scale and lo for all rows of the forward pass.
-    """
-    axis = 1 if granularity == "token" else None
-    lo = x.min(axis=axis, keepdims=True)
-    span = x.max(axis=axis, keepdims=True) - lo
-    q = np.rint((x - lo) * (f32(255) / np.where(span == 0, f32(1), span)))  # rint: half to even
-    return np.clip(q, 0, 255), span / f32(255), lo
+
+def quantize_activations(x, mode):
+    """x ~ scale * q + lo, q 0..255, with scale and lo [rows, 1] per token, or [1, 1] per batch."""
+    axis = 1 if mode.startswith("token") else None
+    lo, hi = x.min(axis=axis, keepdims=True), x.max(axis=axis, keepdims=True)
+    if mode in ("token", "batch"):
+        width = hi - lo
+        factor = np.divide(f32(255), width, where=width > 0, out=np.zeros_like(width))
+        return np.clip(np.rint((x - lo) * factor), 0, 255), width / f32(255), lo
+    if mode == "pytorch":
+        scale, zero_point = choose_pytorch(lo[0, 0], hi[0, 0])
+        least = 0
+    else:
+        scale, zero_point, least = np.maximum(-lo, hi) / f32(127), f32(128), 1
+    inverse = np.divide(f32(1), scale, where=scale > 0, out=np.zeros_like(scale))
+    q = np.clip(np.rint(x * inverse) + zero_point, least, 255)
+    return q, scale, -scale * zero_point
 
 
 class Linear:
@@ -194,7 +212,7 @@ class Linear:
         self.weight, self.bias = weight, f32(0) if bias is None else bias
         self.int8, self.activations = precision == "int8", activations
         if self.int8:
-            self.q, self.scale = quantize_weight(weight)
+            self.q, self.scale = quantize_weight(weight, activations == "pytorch")
             self.q = self.q.astype(np.float64)
             self.offset = self.scale[:, 0] * self.q.sum(axis=1).astype(f32)
 
@@ -388,7 +406,7 @@ def main():
     parser.add_argument("texts", metavar="TEXT", nargs="+")
     parser.add_argument("--pair", action="store_true", help="each TEXT is two, tab-separated")
     parser.add_argument("--precision", choices=["f32", "int8"], default="f32")
-    parser.add_argument("--activations", choices=["token", "batch"], default="token")
+    parser.add_argument("--activations", choices=ACTIVATION_MODES, default="token")
     parser.add_argument("--int8-words", action="store_true",
                         help="word embeddings as `bertrun convert --dtype int8` stores them")
     parser.add_argument("--pooling", choices=["mean", "cls", "max", "pooler"])

@@ -80,10 +80,23 @@ typedef enum bertrun_precision {
 typedef enum bertrun_activations {
     BERTRUN_ACTIVATIONS_AUTO = 0, /**< STATIC for a file that fixes them, else TOKEN */
     BERTRUN_ACTIVATIONS_TOKEN,    /**< one pair a token row: a text never depends on its batch */
-    BERTRUN_ACTIVATIONS_BATCH,    /**< one pair for all rows of a forward pass */
-    BERTRUN_ACTIVATIONS_STATIC,   /**< fixed ones from the file, TOKEN where it fixes none for a
-                                       layer; no text depends on its batch */
+    BERTRUN_ACTIVATIONS_TOKEN_SYMMETRIC, /**< the same, scale = max |row| / 127 and no zero point */
+    BERTRUN_ACTIVATIONS_BATCH,           /**< one pair for all rows of a forward pass */
+    BERTRUN_ACTIVATIONS_BATCH_SYMMETRIC, /**< the same, no zero point */
+    BERTRUN_ACTIVATIONS_PYTORCH, /**< as BATCH, but what PyTorch's quantize_dynamic(model,
+                                      {nn.Linear}, qint8) computes on x86: 7 bits, an integer zero
+                                      point; needs weights PER_TENSOR */
+    BERTRUN_ACTIVATIONS_STATIC,  /**< fixed ones from the file, TOKEN where it fixes none for a
+                                      layer; no text depends on its batch */
 } bertrun_activations;
+
+/** How int8 weights of linear layers are scaled. */
+typedef enum bertrun_weights {
+    BERTRUN_WEIGHTS_AUTO = 0,    /**< as they are stored; stored as floats: PER_TENSOR with
+                                      ACTIVATIONS_PYTORCH, else PER_CHANNEL */
+    BERTRUN_WEIGHTS_PER_CHANNEL, /**< a scale for each output channel, max |w| / 127 */
+    BERTRUN_WEIGHTS_PER_TENSOR,  /**< one scale a layer, max |w| / 127.5, as in PyTorch */
+} bertrun_weights;
 
 /** Whose int8 matrix multiplication runs; the results are the same, bit for bit. */
 typedef enum bertrun_kernels {
@@ -128,13 +141,15 @@ typedef enum bertrun_scores {
 typedef struct bertrun_model_settings {
     bertrun_precision precision;     /**< default AUTO */
     bertrun_activations activations; /**< default AUTO; used by int8 only */
+    bertrun_weights weights;         /**< default AUTO; used by int8 only. Opening fails with
+                                          UNSUPPORTED where int8 weights are stored otherwise */
     bertrun_kernels kernels;         /**< default AUTO */
     bool mmap;                       /**< default false: the file is read into private memory. true:
                                           mapped and shared between processes, and the caller promises
                                           that it does not change while the model is open */
     bertrun_log_fn log;              /**< default NULL: silent */
     void *log_data;
-    uint64_t reserved[8];
+    uint64_t reserved[7];
 } bertrun_model_settings;
 
 /** A text that goes in front of every input of a kind, e.g. "query" and "query: ". */
@@ -149,6 +164,7 @@ typedef struct bertrun_model_info {
     bertrun_task task;        /**< what the model's head is for */
     bertrun_precision precision;
     bertrun_activations activations; /**< never AUTO */
+    bertrun_weights weights;         /**< never AUTO: of the first layer; used by int8 only */
     bertrun_pooling pooling;  /**< default pooling, never AUTO */
     bool normalize;           /**< whether embeddings are L2-normalized by default */
     bool has_pooler;          /**< whether BERTRUN_POOLING_POOLER works */
@@ -194,6 +210,7 @@ BERTRUN_API const bertrun_model_info *bertrun_model_get_info(const bertrun_model
 /** Names of enum values as the command line spells them: "int8", "token", "mean"; static strings. */
 BERTRUN_API const char *bertrun_precision_name(bertrun_precision precision);
 BERTRUN_API const char *bertrun_activations_name(bertrun_activations activations);
+BERTRUN_API const char *bertrun_weights_name(bertrun_weights weights);
 BERTRUN_API const char *bertrun_pooling_name(bertrun_pooling pooling);
 BERTRUN_API const char *bertrun_task_name(bertrun_task task);
 BERTRUN_API const char *bertrun_scores_name(bertrun_scores scores);
@@ -526,10 +543,11 @@ typedef enum bertrun_dtype {
 } bertrun_dtype;
 
 typedef struct bertrun_convert_settings {
-    bertrun_dtype dtype; /**< default INT8: per-output-channel symmetric s8 with f32 scales */
-    bertrun_log_fn log;  /**< default NULL */
+    bertrun_dtype dtype;     /**< default INT8: symmetric s8 with f32 scales */
+    bertrun_weights weights; /**< default AUTO: PER_CHANNEL; used by INT8 only */
+    bertrun_log_fn log;      /**< default NULL */
     void *log_data;
-    uint64_t reserved[8];
+    uint64_t reserved[7];
 } bertrun_convert_settings;
 
 BERTRUN_API void bertrun_convert_settings_init(bertrun_convert_settings *settings);

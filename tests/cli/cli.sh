@@ -64,6 +64,8 @@ test_bad_values_name_their_option() {
   expect 2 '--max-length: 0 is out of range' "${run[@]}" --max-length 0 hello
   expect 2 '--batch-size: 99999999999999999999 is out of range' \
     "${run[@]}" --batch-size 99999999999999999999 hello
+  expect 2 "--weights: 'half' is none of auto, per-channel" "${run[@]}" --weights half hello
+  expect 2 "--weights: 'half' is none of auto, per-channel" "$bertrun" convert "$bert" -o x.bin --weights half
   expect 2 "--dtype: 'f64' is none of" "$bertrun" convert "$bert" -o x.bin --dtype f64
   expect 2 "--shapes: '1x' is no list" "$bertrun" bench --model "$bert" --shapes 1x
   expect 2 "--shapes: '-1x8' is no list" "$bertrun" bench --model "$bert" --shapes -1x8
@@ -367,6 +369,7 @@ test_info() {
   grep -q '^labels .*red, green, blue, grey, pink$' out
   "$bertrun" convert "$classifier" -o model.bin
   shows '"stored_dtype": "int8"' "$bertrun" info model.bin --json
+  shows 'int8 scales      weights per-channel, activations token' "$bertrun" info model.bin
 }
 
 # ----------------------------------------------------------------------------------- tokenize

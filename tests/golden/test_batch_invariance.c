@@ -1,5 +1,6 @@
-/* int8 with activations per token: a text's embedding is the same, bit for bit, whatever is in the
- * batch with it, wherever it stands, and however many threads there are. */
+/* int8 with activations per token, or with fixed parameters: a text's embedding is the same, bit
+ * for bit, whatever is in the batch with it, wherever it stands, and however many threads there
+ * are. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -47,11 +48,10 @@ static void fill_order(size_t which, size_t *order, size_t count)
 
 enum { NUM_ORDERS = 3, MAX_TEXTS = 64 };
 
-static trial trial_open(const char *path, const char *set)
+static trial trial_open(const char *path, const char *set, bertrun_activations activations)
 {
     trial t = {.set = golden_open(set)};
-    t.model = fixture_model(path ? path : t.set.folder, BERTRUN_PRECISION_INT8,
-                            BERTRUN_ACTIVATIONS_TOKEN);
+    t.model = fixture_model(path ? path : t.set.folder, BERTRUN_PRECISION_INT8, activations);
     t.width = bertrun_model_get_info(t.model)->embedding_size;
     t.alone = malloc(t.set.count * t.width * sizeof *t.alone);
     cr_assert(t.set.count <= MAX_TEXTS && t.alone);
@@ -100,17 +100,23 @@ static void check_all(trial t)
 
 Test(batch_invariance, tiny_bert)
 {
-    check_all(trial_open(NULL, "tiny/bert"));
+    check_all(trial_open(NULL, "tiny/bert", BERTRUN_ACTIVATIONS_TOKEN));
 }
 
 Test(batch_invariance, tiny_distilbert)
 {
-    check_all(trial_open(NULL, "tiny/distilbert-sharded"));
+    check_all(trial_open(NULL, "tiny/distilbert-sharded", BERTRUN_ACTIVATIONS_TOKEN));
 }
 
 Test(batch_invariance, minilm)
 {
-    check_all(trial_open(fixture_minilm(), "minilm-varied"));
+    check_all(trial_open(fixture_minilm(), "minilm-varied", BERTRUN_ACTIVATIONS_TOKEN));
+}
+
+Test(batch_invariance, symmetric_activations)
+{
+    check_all(trial_open(NULL, "tiny/bert", BERTRUN_ACTIVATIONS_TOKEN_SYMMETRIC));
+    check_all(trial_open(fixture_minilm(), "minilm-varied", BERTRUN_ACTIVATIONS_TOKEN_SYMMETRIC));
 }
 
 /* A failed call in between leaves the session as good as it was. */
@@ -121,7 +127,7 @@ Test(batch_invariance, session_goes_on_after_a_failure)
     size_t order[MAX_TEXTS];
     bertrun_output output;
     bertrun_error error;
-    trial t = trial_open(NULL, "tiny/bert");
+    trial t = trial_open(NULL, "tiny/bert", BERTRUN_ACTIVATIONS_TOKEN);
     bertrun_session *session = fixture_session(t.model, 2, 0);
     fill_order(0, order, t.set.count);
     for (int i = 0; i < 3; i++) {
@@ -170,10 +176,11 @@ static void check_parallel_sessions(trial t)
 
 Test(batch_invariance, sessions_in_parallel_tiny)
 {
-    check_parallel_sessions(trial_open(NULL, "tiny/bert"));
+    check_parallel_sessions(trial_open(NULL, "tiny/bert", BERTRUN_ACTIVATIONS_TOKEN));
 }
 
 Test(batch_invariance, sessions_in_parallel_minilm)
 {
-    check_parallel_sessions(trial_open(fixture_minilm(), "minilm-varied"));
+    check_parallel_sessions(
+        trial_open(fixture_minilm(), "minilm-varied", BERTRUN_ACTIVATIONS_TOKEN));
 }

@@ -143,6 +143,32 @@ Test(tiny_int8, activations_per_batch)
         check_int8(all_models[i], BERTRUN_ACTIVATIONS_BATCH, "int8_batch", "int8_batch_state");
 }
 
+/* The other modes for two models. */
+static void check_mode(bertrun_activations activations)
+{
+    static const char *const models[] = {"tiny/bert", "tiny/distilbert-classifier-bf16"};
+    char head[64], state[80];
+    snprintf(head, sizeof head, "int8_%s", bertrun_activations_name(activations));
+    snprintf(state, sizeof state, "%s_state", head);
+    for (size_t i = 0; i < 2; i++)
+        check_int8(models[i], activations, head, state);
+}
+
+Test(tiny_int8, activations_per_token_symmetric)
+{
+    check_mode(BERTRUN_ACTIVATIONS_TOKEN_SYMMETRIC);
+}
+
+Test(tiny_int8, activations_per_batch_symmetric)
+{
+    check_mode(BERTRUN_ACTIVATIONS_BATCH_SYMMETRIC);
+}
+
+Test(tiny_int8, activations_and_weights_as_pytorch)
+{
+    check_mode(BERTRUN_ACTIVATIONS_PYTORCH);
+}
+
 /* --------------------------------------------------------------------------------------- bf16 */
 
 Test(tiny_bf16, every_hidden_state)

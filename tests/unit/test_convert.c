@@ -159,6 +159,62 @@ Test(convert, leaves_no_file_behind_a_failure)
     cr_expect_eq(fixture_count_files(&f), 2);
 }
 
+static bertrun_status convert_per_tensor(const char *from, const char *to, bertrun_error *error)
+{
+    bertrun_convert_settings settings;
+    bertrun_convert_settings_init(&settings);
+    settings.weights = BERTRUN_WEIGHTS_PER_TENSOR;
+    return bertrun_convert(from, to, &settings, error);
+}
+
+Test(convert, per_tensor_stores_one_scale_a_linear_layer)
+{
+    bertrun_error error;
+    br_checkpoint *checkpoint;
+    cr_assert_eq(convert_per_tensor(f.directory, bin, &error), BERTRUN_OK, "%s", error.message);
+    cr_assert_eq(br_checkpoint_open(&checkpoint, bin, false, &error), BERTRUN_OK, "%s",
+                 error.message);
+    const br_tensor *q = br_checkpoint_find(checkpoint, "classifier.weight");
+    const br_tensor *scale = br_checkpoint_find(checkpoint, "classifier.weight_scale");
+    const br_tensor *words =
+        br_checkpoint_find(checkpoint, "embeddings.word_embeddings.weight_scale");
+    cr_assert(scale->rank == 1 && scale->shape[0] == 1 && words->shape[0] == 5);
+    const float *weights = fixture_find(&f, "classifier.weight")->data;
+    cr_expect_eq(*(const float *)scale->data, weights[11] / 127.5F); /* the largest is the last */
+    cr_expect_eq(((const int8_t *)q->data)[11], 127);
+    br_checkpoint_close(&checkpoint);
+    cr_expect_eq(convert(bin, second, BERTRUN_DTYPE_INT8, &error), BERTRUN_OK);
+    expect_same_files(bin, second);
+    cr_expect_eq(convert(f.directory, bin, BERTRUN_DTYPE_INT8, &error), BERTRUN_OK);
+    cr_expect_eq(convert_per_tensor(bin, second, &error), BERTRUN_ERR_UNSUPPORTED);
+}
+
+/* Bytes of a 768 x 768 weight in F32 for each byte of its tensors in int8: 3.99 at least. */
+Test(convert, per_tensor_takes_a_quarter_of_f32)
+{
+    bertrun_error error;
+    br_checkpoint *checkpoint;
+    fixture_close(&f);
+    fixture_distilbert(&f, true);
+    json_object_set_new(f.config, "dim", json_integer(768));
+    for (size_t i = 0; i < f.num_tensors; i++) {
+        fixture_tensor *tensor = &f.tensors[i];
+        size_t rows = tensor->shape[0] == 4 ? 768 : tensor->shape[0];
+        fixture_reshape(tensor, tensor->rank, rows, tensor->shape[1] == 4 ? 768 : tensor->shape[1]);
+    }
+    fixture_save(&f);
+    fixture_text(&f, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n");
+    snprintf(bin, sizeof bin, "%s/m.bin", f.directory);
+    cr_assert_eq(convert_per_tensor(f.directory, bin, &error), BERTRUN_OK, "%s", error.message);
+    cr_assert_eq(br_checkpoint_open(&checkpoint, bin, false, &error), BERTRUN_OK, "%s",
+                 error.message);
+    const br_tensor *q = br_checkpoint_find(checkpoint, "pre_classifier.weight");
+    const br_tensor *scale = br_checkpoint_find(checkpoint, "pre_classifier.weight_scale");
+    cr_assert(q->shape[0] == 768 && q->shape[1] == 768);
+    cr_expect_geq(768 * 768 * 4.0 / (double)(q->bytes + scale->bytes), 3.99);
+    br_checkpoint_close(&checkpoint);
+}
+
 static void keep_line(void *data, const char *line)
 {
     snprintf(data, 256, "%s", line);

@@ -189,7 +189,9 @@ static const char *write_fixed(br_affine input, br_affine query)
         expect_ok(br_checkpoint_fix_input(checkpoint, linear, affine, &error), &error);
     }
     const char *file = fixture_path(&f, "fixed.bin");
-    expect_ok(br_convert_checkpoint(checkpoint, path, file, BR_DTYPE_S8, &error), &error);
+    bertrun_convert_settings settings;
+    bertrun_convert_settings_init(&settings);
+    expect_ok(br_convert_checkpoint(checkpoint, path, file, &settings, &error), &error);
     br_checkpoint_close(&checkpoint);
     return file;
 }
