@@ -100,9 +100,13 @@ cli_exit bench_tokenizer(const char *model, const char *file, double seconds, bo
     static const batch_limits everything = {SIZE_MAX, SIZE_MAX};
     tokenizer_bench bench = {.model = model, .file = file};
     text_source source = {0};
+    text_batch batch;
     cli_exit code = CLI_FAILED;
-    if (open_tokenizer(&bench) && text_source_open(&source, file, NULL, 0, false) &&
-        text_source_read(&source, &everything, &bench.inputs, &bench.lines)) {
+    if (open_tokenizer(&bench) &&
+        text_source_open(&source, file, NULL, 0, &(text_fields){0}) == CLI_OK &&
+        text_source_read(&source, &everything, &batch)) {
+        bench.inputs = batch.inputs;
+        bench.lines = batch.count;
         for (size_t i = 0; i < bench.lines; i++)
             bench.bytes += bench.inputs[i].length;
         if (bench.bytes == 0)

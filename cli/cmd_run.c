@@ -1,6 +1,11 @@
 /* bertrun run: texts in, embeddings or classes out, batch by batch. */
-#include <stdint.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "cli/code_ranges.h"
+#include "cli/code_rows.h"
+#include "cli/hidden_files.h"
 #include "cli/progress.h"
 #include "cli/result_file.h"
 #include "cli/run_options.h"
@@ -15,8 +20,11 @@ typedef struct run {
     result_file file;
     result_writer writer;
     similarity gathered; /* with --similarity */
+    float *ranges;       /* [2, dimensions], with --output-dtype int8 or uint8 */
+    float *decoded;      /* [dimensions], with --similarity of codes */
     progress progress;
     size_t texts, cut_texts, cut_tokens, cut_length;
+    size_t long_texts, windows; /* with --truncation stride */
 } run;
 
 static result_kind choose_kind(const run_options *options, const bertrun_model_info *info)
@@ -31,12 +39,27 @@ static result_kind choose_kind(const run_options *options, const bertrun_model_i
     return RESULT_EMBEDDING;
 }
 
+static size_t dimensions(const run_options *options, const bertrun_model_info *info)
+{
+    return options->embed_options.dimensions ? options->embed_options.dimensions
+                                             : info->embedding_size;
+}
+
+static size_t embedding_width(const run_options *options, const bertrun_model_info *info)
+{
+    bertrun_embedding_dtype dtype = options->embed_options.dtype;
+    bool bits = dtype == BERTRUN_EMBEDDING_BINARY || dtype == BERTRUN_EMBEDDING_UBINARY;
+    size_t width = dimensions(options, info);
+    return bits ? (width + 7) / 8 : width;
+}
+
 /* Columns of the rows where there are no rows to tell. */
-static size_t default_width(result_kind kind, const bertrun_model_info *info)
+static size_t default_width(result_kind kind, const run_options *options,
+                            const bertrun_model_info *info)
 {
     switch (kind) {
     case RESULT_EMBEDDING:
-        return info->embedding_size;
+        return embedding_width(options, info);
     case RESULT_CLASSES:
         return info->num_labels;
     case RESULT_HIDDEN:
@@ -79,6 +102,25 @@ static void widen_batch_tokens(run_options *options, const bertrun_model_info *i
         settings->batch_tokens = options->batch_size * length;
 }
 
+static bool asks_of_embeddings(const run_options *options)
+{
+    const bertrun_embed_options *embed = &options->embed_options;
+    return embed->pooling || embed->normalize || embed->prompt || embed->prompt_name ||
+           embed->dimensions || embed->dtype;
+}
+
+static cli_exit read_ranges(run *state, const bertrun_model_info *info)
+{
+    run_options *options = &state->options;
+    const char *path = options->calibration ? options->calibration : options->ranges;
+    if (!path)
+        return CLI_OK;
+    cli_exit code = code_ranges_read(path, options->calibration != NULL, dimensions(options, info),
+                                     &state->ranges);
+    options->embed_options.ranges = state->ranges;
+    return code;
+}
+
 static cli_exit open_model(run *state)
 {
     run_options *options = &state->options;
@@ -87,9 +129,12 @@ static cli_exit open_model(run *state)
         return cli_fail("%s", error.message);
     const bertrun_model_info *info = bertrun_model_get_info(state->model);
     result_kind kind = choose_kind(options, info);
-    if ((kind == RESULT_CLASSES || kind == RESULT_HIDDEN) &&
-        (options->embed_options.pooling || options->embed_options.normalize))
-        return cli_usage("--pooling, --normalize and --no-normalize: only with --task embed");
+    if ((kind == RESULT_CLASSES || kind == RESULT_HIDDEN) && asks_of_embeddings(options))
+        return cli_usage("--pooling, --normalize, --no-normalize, --prompt, --prompt-name, "
+                         "--dimensions, --output-dtype: only with --task embed");
+    cli_exit code = read_ranges(state, info);
+    if (code != CLI_OK)
+        return code;
     widen_batch_tokens(options, info);
     if (bertrun_session_open(&state->session, state->model, &options->session_settings, &error))
         return cli_fail("%s", error.message);
@@ -98,18 +143,30 @@ static cli_exit open_model(run *state)
         .kind = kind,
         .model_path = options->model,
         .model = info,
-        .width = default_width(kind, info),
+        .dtype = kind == RESULT_EMBEDDING ? options->embed_options.dtype : BERTRUN_EMBEDDING_F32,
+        .width = default_width(kind, options, info),
+        .layers = options->layers,
     };
     return CLI_OK;
+}
+
+/* Hidden states as npy: a file a text. */
+static bool writes_files(const run *state)
+{
+    return state->writer.kind == RESULT_HIDDEN && state->writer.format == &out_npy;
 }
 
 static cli_exit open_files(run *state)
 {
     const run_options *options = &state->options;
-    if (!text_source_open(&state->source, options->input, options->texts, options->num_texts,
-                          options->pairs) ||
-        !result_file_open(&state->file, options->output))
-        return CLI_FAILED;
+    cli_exit code = text_source_open(&state->source, options->input, options->texts,
+                                     options->num_texts, &options->fields);
+    if (code == CLI_OK && writes_files(state))
+        code = hidden_files_begin(options->output);
+    else if (code == CLI_OK && !result_file_open(&state->file, options->output))
+        code = CLI_FAILED;
+    if (code != CLI_OK)
+        return code;
     if (text_source_is_terminal(&state->source))
         cli_note("reading texts from the terminal, a line each; Ctrl-D ends");
     state->writer.stream = state->file.stream;
@@ -123,7 +180,8 @@ static bertrun_status compute(run *state, const bertrun_input *inputs, size_t co
     case RESULT_CLASSES:
         return bertrun_classify(state->session, inputs, count, output, error);
     case RESULT_HIDDEN:
-        return bertrun_hidden_states(state->session, inputs, count, NULL, output, error);
+        return bertrun_hidden_states(state->session, inputs, count, &state->options.hidden_options,
+                                     output, error);
     default:
         return bertrun_embed(state->session, inputs, count, &state->options.embed_options, output,
                              error);
@@ -132,6 +190,10 @@ static bertrun_status compute(run *state, const bertrun_input *inputs, size_t co
 
 static void count_cut(run *state, const bertrun_text_info *info)
 {
+    if (info->windows > 1) {
+        state->long_texts++;
+        state->windows += info->windows;
+    }
     if (info->truncated == 0)
         return;
     state->cut_texts++;
@@ -139,58 +201,109 @@ static void count_cut(run *state, const bertrun_text_info *info)
     state->cut_length = info->tokens;
 }
 
-static bool emit(run *state, const result_row *row)
+/* Cosines of codes are those of what the codes stand for. */
+static bool gather(run *state, const result_row *row)
+{
+    result_row decoded = *row;
+    if (row->codes) {
+        const bertrun_embed_options *embed = &state->options.embed_options;
+        float *values = cli_realloc(state->decoded, row->width, sizeof *values);
+        if (!values)
+            return false;
+        state->decoded = values;
+        code_row_values(embed->dtype, row->codes, embed->ranges, row->width, values);
+        decoded.values = values;
+    }
+    return similarity_add(&state->gathered, &decoded);
+}
+
+static bool emit(run *state, result_row *row, size_t code_bytes)
 {
     if (state->writer.kind == RESULT_SIMILARITY)
-        return similarity_add(&state->gathered, row);
+        return gather(state, row);
+    if (writes_files(state))
+        return hidden_files_write(state->options.output, &state->writer, row);
+    if (row->codes)
+        row->width = code_row_width(state->writer.dtype, code_bytes);
     state->writer.format->row(&state->writer, row);
     return !state->writer.failed;
 }
 
-static bool emit_all(run *state, const bertrun_input *inputs, const bertrun_output *output)
+static bool emit_all(run *state, const text_batch *batch, const bertrun_output *output)
 {
     char title[TITLE_BYTES];
     const float *values = output->values;
-    state->writer.width = output->width;
+    const uint8_t *codes = output->codes;
+    if (!codes)
+        state->writer.width = output->width;
     for (size_t i = 0; i < output->count; i++) {
         const bertrun_text_info *info = &output->texts[i];
-        result_title(title, &inputs[i]);
+        result_title(title, &batch->inputs[i], batch->origins[i].id);
         result_row row = {
             .index = state->texts++,
+            .id = batch->origins[i].id,
             .title = title,
             .info = *info,
             .values = values,
             .scores = output->scores ? output->scores + i * output->width : NULL,
+            .codes = codes ? codes + i * output->code_bytes : NULL,
             .width = output->width,
             .states = output->num_states,
             .state_stride = output->total_tokens * output->width,
         };
-        if (!emit(state, &row))
+        if (!emit(state, &row, output->code_bytes))
             return false;
         count_cut(state, info);
         values += output->width * (output->num_states ? info->tokens : 1);
     }
-    return state->writer.kind == RESULT_SIMILARITY || result_file_flush(&state->file);
+    return state->writer.kind == RESULT_SIMILARITY || writes_files(state) ||
+           result_file_flush(&state->file);
+}
+
+/* One text is at fault: it is named by its line, and what came before it is not lost. */
+static cli_exit fail_text(run *state, const text_batch *batch, const bertrun_error *error)
+{
+    bertrun_output output;
+    bertrun_error ignored;
+    size_t before = error->input;
+    const char *detail = strstr(error->message, ": ");
+    if (before > 0 && (compute(state, batch->inputs, before, &output, &ignored) != BERTRUN_OK ||
+                       !emit_all(state, batch, &output)))
+        return CLI_FAILED;
+    return cli_fail("%s: line %" PRIu64 "%s", state->source.reader.name,
+                    batch->origins[before].line, detail ? detail : "");
 }
 
 static cli_exit process(run *state)
 {
     const batch_limits limits = choose_limits(state);
     for (;;) {
-        const bertrun_input *inputs;
+        text_batch batch;
         bertrun_output output;
         bertrun_error error;
-        size_t count;
-        if (!text_source_read(&state->source, &limits, &inputs, &count))
+        if (!text_source_read(&state->source, &limits, &batch))
             return CLI_FAILED;
-        if (count == 0)
+        if (batch.count == 0)
             return CLI_OK;
-        if (compute(state, inputs, count, &output, &error) != BERTRUN_OK)
-            return cli_fail("%s", error.message);
-        if (!emit_all(state, inputs, &output))
+        if (compute(state, batch.inputs, batch.count, &output, &error) != BERTRUN_OK)
+            return error.input < batch.count ? fail_text(state, &batch, &error)
+                                             : cli_fail("%s", error.message);
+        if (!emit_all(state, &batch, &output))
             return CLI_FAILED;
-        progress_update(&state->progress, state->texts, state->source.bytes, state->source.size);
+        progress_update(&state->progress, state->texts, state->source.reader.bytes,
+                        state->source.size);
     }
+}
+
+/* What was cut, and what was not. */
+static void report_long_texts(const run *state)
+{
+    if (state->cut_texts)
+        cli_note("%zu of %zu texts were longer than %zu tokens: %zu tokens were cut off",
+                 state->cut_texts, state->texts, state->cut_length, state->cut_tokens);
+    if (state->long_texts)
+        cli_note("%zu of %zu texts were too long for one window: run in %zu, nothing was cut off",
+                 state->long_texts, state->texts, state->windows);
 }
 
 /* The similarity matrix's width is known only now, so its header comes now, too. */
@@ -203,18 +316,16 @@ static cli_exit finish(run *state)
         if (writer->failed || !similarity_write(&state->gathered, writer))
             return CLI_FAILED;
     }
+    report_long_texts(state);
+    if (writes_files(state))
+        return CLI_OK;
     writer->format->end(writer);
-    if (writer->failed || !result_file_commit(&state->file))
-        return CLI_FAILED;
-    if (state->cut_texts)
-        cli_note("%zu of %zu texts were longer than %zu tokens: %zu tokens were cut off",
-                 state->cut_texts, state->texts, state->cut_length, state->cut_tokens);
-    return CLI_OK;
+    return !writer->failed && result_file_commit(&state->file) ? CLI_OK : CLI_FAILED;
 }
 
 static cli_exit write_results(run *state)
 {
-    if (state->writer.kind != RESULT_SIMILARITY)
+    if (state->writer.kind != RESULT_SIMILARITY && !writes_files(state))
         state->writer.format->begin(&state->writer);
     if (state->writer.failed)
         return CLI_FAILED;
@@ -227,16 +338,21 @@ static cli_exit write_results(run *state)
 cli_exit cli_run(int argc, char **argv)
 {
     run state = {0};
-    if (!run_options_parse(&state.options, argc, argv))
-        return CLI_USAGE;
-    if (state.options.help)
-        return cli_help(run_help);
-    cli_exit code = open_model(&state);
+    cli_exit code = CLI_USAGE;
+    if (run_options_parse(&state.options, argc, argv))
+        code = state.options.help ? run_print_help() : open_model(&state);
+    if (state.options.help) {
+        run_options_free(&state.options);
+        return code;
+    }
     if (code == CLI_OK)
         code = open_files(&state);
     if (code == CLI_OK)
         code = write_results(&state);
     similarity_free(&state.gathered);
+    free(state.ranges);
+    free(state.decoded);
+    run_options_free(&state.options);
     result_writer_close(&state.writer);
     result_file_discard(&state.file);
     text_source_close(&state.source);

@@ -286,15 +286,14 @@ static cli_exit process(tokenize *state)
 {
     const batch_limits limits = {text_source_is_terminal(&state->source) ? 1 : 1024, 1 << 20};
     for (;;) {
-        const bertrun_input *inputs;
-        size_t count;
-        if (!text_source_read(&state->source, &limits, &inputs, &count))
+        text_batch batch;
+        if (!text_source_read(&state->source, &limits, &batch))
             return CLI_FAILED;
-        if (count == 0)
+        if (batch.count == 0)
             return CLI_OK;
-        for (size_t i = 0; i < count; i++, state->texts++) {
-            cli_exit code = state->options.decode ? decode_text(state, &inputs[i])
-                                                  : encode_text(state, &inputs[i]);
+        for (size_t i = 0; i < batch.count; i++, state->texts++) {
+            cli_exit code = state->options.decode ? decode_text(state, &batch.inputs[i])
+                                                  : encode_text(state, &batch.inputs[i]);
             if (code != CLI_OK)
                 return code;
         }
@@ -312,9 +311,8 @@ static cli_exit open_all(tokenize *state, char *const *texts, size_t num_texts)
     if (bertrun_tokenizer_open(&state->tokenizer, options->model, &error) ||
         bertrun_encoder_open(&state->encoder, state->tokenizer, &error))
         return cli_fail("%s", error.message);
-    if (!text_source_open(&state->source, options->input, texts, num_texts, options->pair))
-        return CLI_FAILED;
-    return CLI_OK;
+    return text_source_open(&state->source, options->input, texts, num_texts,
+                            &(text_fields){.pairs = options->pair});
 }
 
 cli_exit cli_tokenize(int argc, char **argv)

@@ -3,6 +3,7 @@
  * {"model": PATH, "labels": [...], "results": [...]} with the same objects in it (labels, in the
  * order of the logits, only with classes).
  */
+#include "cli/code_rows.h"
 #include "cli/json_write.h"
 #include "cli/result_writer.h"
 
@@ -34,18 +35,36 @@ static void write_hidden(FILE *stream, const result_row *row)
     fputc(']', stream);
 }
 
+static void write_embedding(const result_writer *writer, const result_row *row)
+{
+    if (!row->codes) {
+        json_write_floats(writer->stream, row->values, row->width);
+        return;
+    }
+    fputc('[', writer->stream);
+    for (size_t i = 0; i < row->width; i++) {
+        fputs(i ? ", " : "", writer->stream);
+        json_write_float(writer->stream, code_element(writer->dtype, row->codes, i));
+    }
+    fputc(']', writer->stream);
+}
+
 static void write_object(const result_writer *writer, const result_row *row)
 {
     FILE *stream = writer->stream;
-    fprintf(stream, "{\"index\": %zu, \"tokens\": %zu, \"truncated\": %zu", row->index,
-            row->info.tokens, row->info.truncated);
+    fprintf(stream, "{\"index\": %zu", row->index);
+    if (row->id)
+        fprintf(stream, ", \"id\": %s", row->id);
+    fprintf(stream, ", \"tokens\": %zu, \"truncated\": %zu", row->info.tokens, row->info.truncated);
+    if (row->info.windows > 1)
+        fprintf(stream, ", \"windows\": %zu", row->info.windows);
     if (writer->kind == RESULT_CLASSES)
         write_classes(writer, row);
     fprintf(stream, ", \"%s\": ", result_kind_name(writer->kind));
     if (writer->kind == RESULT_HIDDEN)
         write_hidden(stream, row);
     else
-        json_write_floats(stream, row->values, row->width);
+        write_embedding(writer, row);
     fputc('}', stream);
 }
 

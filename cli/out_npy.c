@@ -1,7 +1,7 @@
 /*
- * NumPy's array file, version 1.0 (numpy.lib.format): float32, little-endian, C order.
- * Embeddings and similarities are [texts, width], logits [texts, labels], hidden states
- * [tokens of all texts, states, width].
+ * NumPy's array file, version 1.0 (numpy.lib.format), little-endian, C order: float32, or what
+ * embeddings are stored as. Embeddings and similarities are [texts, width], logits [texts, labels],
+ * hidden states of one text [states, tokens, width].
  *
  * The number of rows stands in the header, before the rows. So the header has a fixed size and is
  * written again at the end; where the output cannot seek, the rows wait in a temporary file.
@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/code_rows.h"
 #include "cli/result_writer.h"
 
 enum { HEADER_BYTES = 128, PREFIX_BYTES = 10 };
@@ -21,15 +22,15 @@ static void write_header(const result_writer *writer)
     char header[HEADER_BYTES + 1];
     char shape[72];
     if (writer->kind == RESULT_HIDDEN)
-        snprintf(shape, sizeof shape, "%zu, %zu, %zu", writer->rows,
-                 writer->model->num_hidden_layers + 1, writer->width);
+        snprintf(shape, sizeof shape, "%zu, %zu, %zu", writer->states, writer->rows, writer->width);
     else
         snprintf(shape, sizeof shape, "%zu, %zu", writer->rows, writer->width);
     memcpy(header, "\x93NUMPY\x01\x00", 8);
     header[8] = HEADER_BYTES - PREFIX_BYTES;
     header[9] = 0;
     int used = snprintf(header + PREFIX_BYTES, sizeof header - PREFIX_BYTES,
-                        "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", shape);
+                        "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
+                        code_npy_type(writer->dtype), shape);
     memset(header + PREFIX_BYTES + used, ' ', (size_t)(HEADER_BYTES - PREFIX_BYTES - used));
     header[HEADER_BYTES - 1] = '\n';
     fwrite(header, 1, HEADER_BYTES, writer->stream);
@@ -63,10 +64,9 @@ static void begin(result_writer *writer)
 
 static void write_tokens(FILE *stream, const result_row *row)
 {
-    for (size_t token = 0; token < row->info.tokens; token++)
-        for (size_t state = 0; state < row->states; state++)
-            fwrite(row->values + state * row->state_stride + token * row->width, sizeof(float),
-                   row->width, stream);
+    for (size_t state = 0; state < row->states; state++)
+        fwrite(row->values + state * row->state_stride, row->width * sizeof(float),
+               row->info.tokens, stream);
 }
 
 static void row_out(result_writer *writer, const result_row *row)
@@ -76,7 +76,10 @@ static void row_out(result_writer *writer, const result_row *row)
         write_tokens(stream, row);
         writer->rows += row->info.tokens;
     } else {
-        fwrite(row->values, sizeof(float), row->width, stream);
+        size_t size = writer->dtype == BERTRUN_EMBEDDING_F32   ? sizeof(float)
+                      : writer->dtype == BERTRUN_EMBEDDING_F16 ? sizeof(uint16_t)
+                                                               : 1;
+        fwrite(row->codes ? row->codes : row->values, size, row->width, stream);
         writer->rows++;
     }
     if (writer->spool && ferror(writer->spool) && !writer->failed)

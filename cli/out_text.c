@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cli/code_rows.h"
 #include "cli/result_writer.h"
 
 enum { SHOWN_VALUES = 4 };
@@ -18,6 +19,22 @@ static void write_values(FILE *stream, const float *values, size_t count)
     fputc(']', stream);
 }
 
+/* "[  12  -87    3  127 ... 384]" */
+static void write_codes(FILE *stream, const result_row *row, bertrun_embedding_dtype dtype)
+{
+    float shown[SHOWN_VALUES];
+    size_t count = row->width < SHOWN_VALUES ? row->width : SHOWN_VALUES;
+    for (size_t i = 0; i < count; i++)
+        shown[i] = code_element(dtype, row->codes, i);
+    fputc('[', stream);
+    for (size_t i = 0; i < count; i++)
+        fprintf(stream, dtype == BERTRUN_EMBEDDING_F16 ? "%s% .4f" : "%s%4.0f", i ? " " : "",
+                (double)shown[i]);
+    if (count < row->width)
+        fprintf(stream, " ... %zu", row->width);
+    fputc(']', stream);
+}
+
 static double norm(const float *values, size_t count)
 {
     double sum = 0;
@@ -26,12 +43,17 @@ static double norm(const float *values, size_t count)
     return sqrt(sum);
 }
 
-static void write_embedding(FILE *stream, const result_row *row)
+static void write_embedding(const result_writer *writer, const result_row *row)
 {
+    FILE *stream = writer->stream;
     fprintf(stream, "%4zu  ", row->index);
-    write_values(stream, row->values, row->width);
-    fprintf(stream, "  norm %.4f  %zu tokens  %s\n", norm(row->values, row->width),
-            row->info.tokens, row->title);
+    if (row->codes) {
+        write_codes(stream, row, writer->dtype);
+    } else {
+        write_values(stream, row->values, row->width);
+        fprintf(stream, "  norm %.4f", norm(row->values, row->width));
+    }
+    fprintf(stream, "  %zu tokens  %s\n", row->info.tokens, row->title);
 }
 
 static void write_class(const result_writer *writer, const result_row *row)
@@ -47,12 +69,13 @@ static void write_class(const result_writer *writer, const result_row *row)
 }
 
 /* The first token's row of every state. */
-static void write_hidden(FILE *stream, const result_row *row)
+static void write_hidden(const result_writer *writer, const result_row *row)
 {
+    FILE *stream = writer->stream;
     fprintf(stream, "%4zu  %zu states x %zu tokens x %zu  %s\n", row->index, row->states,
             row->info.tokens, row->width, row->title);
     for (size_t i = 0; i < row->states; i++) {
-        fprintf(stream, "      %2zu  ", i);
+        fprintf(stream, "      %2d  ", writer->layers ? writer->layers[i] : (int)i);
         write_values(stream, row->values + i * row->state_stride, row->width);
         fputc('\n', stream);
     }
@@ -80,13 +103,13 @@ static void row_out(result_writer *writer, const result_row *row)
 {
     switch (writer->kind) {
     case RESULT_EMBEDDING:
-        write_embedding(writer->stream, row);
+        write_embedding(writer, row);
         break;
     case RESULT_CLASSES:
         write_class(writer, row);
         break;
     case RESULT_HIDDEN:
-        write_hidden(writer->stream, row);
+        write_hidden(writer, row);
         break;
     case RESULT_SIMILARITY:
         write_similarity(writer->stream, row);

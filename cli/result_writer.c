@@ -72,11 +72,14 @@ static char *append_excerpt(char *out, const char *text, size_t length)
     return at < length ? stpcpy(out, "...") : out;
 }
 
-_Static_assert(2 * (4 * TITLE_CHARACTERS + 4) < TITLE_BYTES, "a title holds two excerpts");
+_Static_assert(3 * (4 * TITLE_CHARACTERS + 6) < TITLE_BYTES, "a title holds three excerpts");
 
-void result_title(char title[TITLE_BYTES], const bertrun_input *input)
+void result_title(char title[TITLE_BYTES], const bertrun_input *input, const char *id)
 {
-    char *end = append_excerpt(title, input->text, input->length);
+    char *end = title;
+    if (id)
+        end = stpcpy(append_excerpt(end, id, strlen(id)), "  ");
+    end = append_excerpt(end, input->text, input->length);
     if (input->pair)
         end = append_excerpt(stpcpy(end, " | "), input->pair, input->pair_length);
     *end = '\0';

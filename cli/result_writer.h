@@ -23,12 +23,14 @@ typedef enum result_kind {
 /** What one text came to. */
 typedef struct result_row {
     size_t index;      /* of the text */
+    const char *id;    /* of the input, JSON text; NULL: it has none */
     const char *title; /* the text as a short printable line, NUL-terminated */
     bertrun_text_info info;
     const float *values; /* [width]: embedding, logits or similarities;
                             hidden states: [states] of [tokens, width], state_stride apart */
     const float *scores; /* [width], of classes */
-    size_t width;
+    const void *codes;   /* of embeddings not in f32: written instead of the values; else NULL */
+    size_t width;        /* elements of values or codes */
     size_t states, state_stride; /* of hidden states */
 } result_row;
 
@@ -40,11 +42,14 @@ typedef struct result_writer {
     result_kind kind;
     const char *model_path;
     const bertrun_model_info *model;
-    size_t width; /* columns of the rows; for an empty result too */
-    size_t rows;  /* npy: written so far */
-    FILE *spool;  /* npy: where rows wait until they are counted; NULL: they go to `stream` */
-    off_t start;  /* npy: where in `stream` the header is */
-    bool failed;  /* something else than `stream` failed, and was complained about */
+    bertrun_embedding_dtype dtype; /* of embeddings */
+    size_t width;                  /* columns of the rows; for an empty result too */
+    size_t states;                 /* npy: hidden states of the text */
+    const int *layers;             /* that hidden states are of; NULL: all, in order */
+    size_t rows;                   /* npy: written so far */
+    FILE *spool; /* npy: where rows wait until they are counted; NULL: they go to `stream` */
+    off_t start; /* npy: where in `stream` the header is */
+    bool failed; /* something else than `stream` failed, and was complained about */
 } result_writer;
 
 struct result_format {
@@ -68,9 +73,10 @@ const char *result_kind_name(result_kind kind);
 /** Index of the largest score. */
 size_t result_best_label(const result_row *row);
 
-enum { TITLE_BYTES = 512 };
+enum { TITLE_BYTES = 640 };
 
-/** Makes a short printable line of a text and its pair: no control characters, no invalid UTF-8. */
-void result_title(char title[TITLE_BYTES], const bertrun_input *input);
+/** Makes a short printable line of an id (or NULL), a text and its pair: no control characters, no
+ * invalid UTF-8. */
+void result_title(char title[TITLE_BYTES], const bertrun_input *input, const char *id);
 
 #endif

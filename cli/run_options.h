@@ -5,6 +5,7 @@
 #include "bertrun/bertrun.h"
 #include "cli/cli.h"
 #include "cli/result_writer.h"
+#include "cli/text_record.h"
 
 typedef enum run_task {
     RUN_AUTO,
@@ -16,8 +17,12 @@ typedef enum run_task {
 typedef struct run_options {
     const char *model, *input, *output;
     run_task task;
-    bool pairs, similarity;
+    text_fields fields; /* of the input */
+    bool similarity;
     bool help;
+    const char *ranges, *calibration; /* .npy files, or NULL */
+    int *layers;                      /* [hidden_options.num_layers], owned */
+    bertrun_hidden_options hidden_options;
     size_t batch_size; /* texts in one forward pass, 0: as many as the library takes */
     const result_format *format;
     bertrun_model_settings model_settings;
@@ -29,7 +34,9 @@ typedef struct run_options {
 
 /** Fills `options`; false, having complained, where the command line is wrong. */
 bool run_options_parse(run_options *options, int argc, char **argv);
+void run_options_free(run_options *options);
 
-extern const char run_help[];
+/** Prints the help text on standard output. */
+cli_exit run_print_help(void);
 
 #endif

@@ -15,14 +15,10 @@ static bool reserve(similarity *gathered)
     if (!rows)
         return false;
     gathered->rows = rows;
-    bertrun_text_info *infos = cli_realloc(gathered->infos, capacity, sizeof *infos);
-    if (!infos)
+    similar_text *texts = cli_realloc(gathered->texts, capacity, sizeof *texts);
+    if (!texts)
         return false;
-    gathered->infos = infos;
-    char **titles = cli_realloc(gathered->titles, capacity, sizeof *titles);
-    if (!titles)
-        return false;
-    gathered->titles = titles;
+    gathered->texts = texts;
     gathered->capacity = capacity;
     return true;
 }
@@ -43,14 +39,13 @@ bool similarity_add(similarity *gathered, const result_row *row)
     gathered->width = row->width;
     if (!reserve(gathered))
         return false;
-    char *title = strdup(row->title);
-    if (!title) {
+    size_t at = gathered->count++;
+    similar_text *text = &gathered->texts[at];
+    *text = (similar_text){row->info, strdup(row->title), row->id ? strdup(row->id) : NULL};
+    if (!text->title || (row->id && !text->id)) {
         cli_fail("out of memory");
         return false;
     }
-    size_t at = gathered->count++;
-    gathered->titles[at] = title;
-    gathered->infos[at] = row->info;
     copy_normalized(gathered->rows + at * row->width, row->values, row->width);
     return true;
 }
@@ -74,8 +69,9 @@ bool similarity_write(const similarity *gathered, result_writer *writer)
             cosines[j] = dot(gathered->rows + i * width, gathered->rows + j * width, width);
         result_row row = {
             .index = i,
-            .title = gathered->titles[i],
-            .info = gathered->infos[i],
+            .id = gathered->texts[i].id,
+            .title = gathered->texts[i].title,
+            .info = gathered->texts[i].info,
             .values = cosines,
             .width = gathered->count,
         };
@@ -87,10 +83,11 @@ bool similarity_write(const similarity *gathered, result_writer *writer)
 
 void similarity_free(similarity *gathered)
 {
-    for (size_t i = 0; i < gathered->count; i++)
-        free(gathered->titles[i]);
-    free(gathered->titles);
-    free(gathered->infos);
+    for (size_t i = 0; i < gathered->count; i++) {
+        free(gathered->texts[i].title);
+        free(gathered->texts[i].id);
+    }
+    free(gathered->texts);
     free(gathered->rows);
     *gathered = (similarity){0};
 }

@@ -1,31 +1,36 @@
 /*
- * Where the texts come from: arguments, a file, or standard input, a line each. They are handed out
- * in batches, so that memory is bounded by a batch (and the longest line), not by the input.
+ * Where the texts come from, in batches, so that memory is bounded by a batch (and the longest
+ * line), not by the input.
  */
 #ifndef TEXT_SOURCE_H
 #define TEXT_SOURCE_H
 
-#include <stdint.h>
-#include <stdio.h>
-
 #include "bertrun/bertrun.h"
-#include "cli/cli.h"
+#include "cli/text_record.h"
+
+/** What the input says of a text beside its words. */
+typedef struct text_origin {
+    uint64_t line;  /* from 1; of arguments the argument's number */
+    const char *id; /* JSON text, or NULL */
+} text_origin;
+
+/** One batch; valid until the next is read. */
+typedef struct text_batch {
+    size_t count;
+    const bertrun_input *inputs; /* [count] */
+    const text_origin *origins;  /* [count] */
+} text_batch;
 
 typedef struct text_source {
-    FILE *file; /* NULL: the texts are arguments */
-    const char *name;
-    char *const *arguments;
-    size_t num_arguments, next_argument;
-    bool pairs;     /* each line is two texts with a tab between */
-    uint64_t lines; /* read so far */
-    uint64_t bytes; /* read so far */
-    uint64_t size;  /* of the input, 0 where it is not known */
-    char *line;     /* getline()'s */
-    size_t line_capacity;
-    char *arena; /* the batch's texts, one after another */
+    text_reader reader;
+    uint64_t size; /* of the input, 0 where it is not known */
+    bool failed;   /* a line was wrong, and was complained about */
+    char *arena;   /* the batch's texts and ids, one after another */
     size_t arena_used, arena_capacity;
-    bertrun_input *inputs; /* the batch */
-    size_t inputs_capacity;
+    struct text_place *places; /* where in the arena */
+    bertrun_input *inputs;
+    text_origin *origins;
+    size_t capacity; /* of these three */
 } text_source;
 
 /** Bounds of a batch: `max_texts`, and after `max_bytes` no further text is added. */
@@ -33,22 +38,18 @@ typedef struct batch_limits {
     size_t max_texts, max_bytes;
 } batch_limits;
 
-/**
- * Opens it. Texts come from the arguments, if any; else from the file `path`; without one ("-" or
- * NULL) from standard input. A zero-initialized source can be closed.
- */
-bool text_source_open(text_source *source, const char *path, char *const *arguments,
-                      size_t num_arguments, bool pairs);
+/** Opens it, as text_reader_open(). A zero-initialized source can be closed. */
+cli_exit text_source_open(text_source *source, const char *path, char *const *arguments,
+                          size_t num_arguments, const text_fields *fields);
 void text_source_close(text_source *source);
 
 /** Whether somebody is typing the texts. */
 bool text_source_is_terminal(const text_source *source);
 
 /**
- * Reads the next batch; its inputs are valid until the next call. *count is 0 at the end.
- * Returns false, having complained, where reading fails or a pair has no tab.
+ * Reads the next batch; its count is 0 at the end. A wrong line ends a batch, so that what came
+ * before it is not lost; then the next call returns false, and the complaint was made already.
  */
-bool text_source_read(text_source *source, const batch_limits *limits, const bertrun_input **inputs,
-                      size_t *count);
+bool text_source_read(text_source *source, const batch_limits *limits, text_batch *batch);
 
 #endif

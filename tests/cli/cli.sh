@@ -4,26 +4,9 @@
 set -uo pipefail
 source=$1 bertrun=$(realpath "$2")
 . "$source/tests/tap.sh"
+. "$source/tests/cli/expect.sh"
 bert=$BERTRUN_GOLDEN/tiny/bert
 classifier=$BERTRUN_GOLDEN/tiny/bert-classifier-f16
-
-# expect CODE PATTERN COMMAND...: the exit code, and one line on standard error that matches.
-expect() {
-  local code=0 wanted=$1 pattern=$2
-  shift 2
-  "$@" >out 2>err </dev/null || code=$?
-  [[ $code == "$wanted" ]] || fail "exit code $code instead of $wanted: $*" "$(cat err)"
-  [[ $(wc -l <err) == 1 ]] || fail "not one line on standard error: $*" "$(cat err)"
-  grep -qE -- "$pattern" err || fail "no match for '$pattern': $(cat err)"
-}
-
-# shows PATTERN COMMAND...: standard output has a line that matches; left in ./out.
-shows() {
-  local pattern=$1
-  shift
-  "$@" >out || fail "exit code $?: $*"
-  grep -aqE -- "$pattern" out || fail "no match for '$pattern' in the output of $*"
-}
 
 # A directory to damage.
 copy_model() {
@@ -316,10 +299,6 @@ test_json_holds_the_lines_of_jsonl() {
     grep -qF -- "$line" out
   done <lines
   grep -q '"labels": \["red", "green", "blue", "grey", "pink"\]' out
-}
-
-test_hidden_states_as_npy() {
-  shows "'shape': \(7, 3, 36\)" "$bertrun" --model "$bert" --task hidden --format npy a 'b c'
 }
 
 test_poolings_differ_and_norms_are_one() {
