@@ -6,23 +6,21 @@
 #include "tokenizer/utf8.h"
 
 bertrun_status br_added_index_open(br_added_index *out, const br_added_token *tokens,
-                                   const br_string *strings, size_t count, const char *name,
-                                   bertrun_error *error)
+                                   const br_lines *strings, const char *name, bertrun_error *error)
 {
     size_t duplicate, num_units;
     *out = (br_added_index){.tokens = tokens, .only_start = -1};
-    bertrun_status status =
-        br_trie_build(&out->units, &num_units, strings, count, &duplicate, error);
+    bertrun_status status = br_trie_build(&out->units, 0, &num_units, strings, &duplicate, error);
     if (status == BERTRUN_ERR_FORMAT)
         return br_fail(error, status, "%s: added token \"%s\" stands there twice", name,
                        tokens[duplicate].content);
     BR_TRY(status);
     out->trie = (br_trie){out->units, num_units};
-    for (size_t i = 0; i < count; i++) {
-        if (strings[i].length == 0)
+    for (size_t i = 0; i < strings->count; i++) {
+        if (br_line_length(strings, i) == 0)
             continue;
         out->count++;
-        out->starts[(uint8_t)strings[i].text[0]] = true;
+        out->starts[(uint8_t)strings->text[strings->starts[i]]] = true;
     }
     int starts = 0;
     for (int byte = 0; byte < 256; byte++)

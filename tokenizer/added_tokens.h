@@ -11,7 +11,7 @@
 /** Index of one kind of added tokens: those found in the original or in the normalized text. */
 typedef struct br_added_index {
     const br_added_token *tokens; /* the config's array */
-    br_trie_unit *units;
+    void *units;                  /* the trie's */
     br_trie trie;
     bool starts[256]; /* bytes that begin some token */
     int only_start;   /* the one such byte, or -1 */
@@ -25,12 +25,11 @@ typedef struct br_added_match {
 } br_added_match;
 
 /**
- * Indexes those of tokens[0 .. count) whose strings are given (length 0: not a member). NOMEM, or
- * FORMAT where two are the same.
+ * Indexes tokens[i] by strings, line i; an empty line: not a member. NOMEM, or FORMAT where two are
+ * the same.
  */
 bertrun_status br_added_index_open(br_added_index *out, const br_added_token *tokens,
-                                   const br_string *strings, size_t count, const char *name,
-                                   bertrun_error *error);
+                                   const br_lines *strings, const char *name, bertrun_error *error);
 
 /** First match in text[0 .. size) at or after `from`; leftmost, then longest. */
 br_added_match br_added_find(const br_added_index *index, const uint8_t *text, size_t size,

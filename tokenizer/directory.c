@@ -24,18 +24,28 @@ static bertrun_status read_json(json_t **root, const char *path, bertrun_error *
     return status;
 }
 
+/* Copies text with its line ends made "\n"; returns the bytes written. */
+static size_t copy_lines(char *out, const char *text, size_t size)
+{
+    char *at = out;
+    for (const char *end = text + size, *next; text < end; text = next) {
+        const char *mark = memchr(text, '\r', (size_t)(end - text));
+        bool ends_line = mark && mark + 1 < end && mark[1] == '\n';
+        next = mark ? mark + 1 : end;
+        size_t part = (size_t)((ends_line ? mark : next) - text);
+        memcpy(at, text, part);
+        at += part;
+    }
+    return (size_t)(at - out);
+}
+
 /* The vocabulary's text from a vocab.txt: line ends made "\n", the last one added where missing. */
 static bertrun_status read_lines(br_vocabulary *v, const char *path, bertrun_error *error)
 {
     br_file file;
     BR_TRY(br_file_open(&file, path, false, error));
     char *text = br_alloc(file.size + 1, 1);
-    size_t size = 0;
-    for (size_t i = 0; text && i < file.size; i++) {
-        bool ends_line = file.data[i] == '\r' && i + 1 < file.size && file.data[i + 1] == '\n';
-        if (!ends_line)
-            text[size++] = (char)file.data[i];
-    }
+    size_t size = text ? copy_lines(text, (const char *)file.data, file.size) : 0;
     br_file_close(&file);
     if (!text)
         return br_fail_nomem(error);
@@ -46,9 +56,15 @@ static bertrun_status read_lines(br_vocabulary *v, const char *path, bertrun_err
     return BERTRUN_OK;
 }
 
+/* A token of a tokenizer.json; its text is jansson's. */
+struct token {
+    const char *text;
+    size_t length;
+};
+
 /* Puts the tokens of a tokenizer.json in the order of their ids. */
-static bertrun_status order_tokens(json_t *vocab, br_string *tokens, size_t count, const char *path,
-                                   bertrun_error *error)
+static bertrun_status order_tokens(json_t *vocab, struct token *tokens, size_t count,
+                                   const char *path, bertrun_error *error)
 {
     const char *key;
     json_t *value;
@@ -58,11 +74,11 @@ static bertrun_status order_tokens(json_t *vocab, br_string *tokens, size_t coun
         if (!json_is_number(value) || !(id >= 0 && id < (double)count) || id != (size_t)id)
             return br_fail(error, BERTRUN_ERR_FORMAT, "%s: token \"%s\" has no valid id", path,
                            key);
-        br_string *token = &tokens[(size_t)id];
+        struct token *token = &tokens[(size_t)id];
         if (token->text)
             return br_fail(error, BERTRUN_ERR_FORMAT, "%s: \"%s\" and \"%s\" have the same id %zu",
                            path, token->text, key, (size_t)id);
-        *token = (br_string){key, strlen(key)};
+        *token = (struct token){key, strlen(key)};
         if (memchr(key, '\n', token->length))
             return br_fail(error, BERTRUN_ERR_FORMAT, "%s: token %zu holds a line break", path,
                            (size_t)id);
@@ -70,7 +86,7 @@ static bertrun_status order_tokens(json_t *vocab, br_string *tokens, size_t coun
     return BERTRUN_OK;
 }
 
-static bertrun_status join_lines(br_vocabulary *v, const br_string *tokens, size_t count,
+static bertrun_status join_lines(br_vocabulary *v, const struct token *tokens, size_t count,
                                  bertrun_error *error)
 {
     size_t size = 0;
@@ -106,7 +122,7 @@ static bertrun_status read_vocab_object(br_vocabulary *v, const json_t *root, co
         return br_fail(error, BERTRUN_ERR_FORMAT, "%s: token ids go up to %.0f for %zu tokens",
                        path, last, json_object_size(vocab));
     size_t count = (size_t)(last < 0 ? 0 : last) + 1;
-    br_string *tokens = br_calloc(count, sizeof(*tokens));
+    struct token *tokens = br_calloc(count, sizeof(*tokens));
     if (!tokens)
         return br_fail_nomem(error);
     bertrun_status status = order_tokens(vocab, tokens, count, path, error);

@@ -50,53 +50,52 @@ static bertrun_status place_added(br_tokenizer *t, const char *name, bertrun_err
     return BERTRUN_OK;
 }
 
-/* Strings to be found in the normalized text are themselves normalized first. */
-static bool normalize_added(br_tokenizer *t, br_string *strings)
+/* Appends a string and its end. False: out of memory. */
+static bool append(br_buffer *text, size_t *used, const char *string, size_t size)
 {
-    br_tokenizer_config *config = &t->config;
-    size_t count = config->num_added, used = 0;
-    br_buffer memory = {0};
-    for (size_t i = 0; i < count; i++) {
-        const br_added_token *token = &config->added[i];
-        strings[i] = (br_string){0};
-        if (!token->normalized)
-            continue;
-        size_t size;
-        char *copy = br_normalized_copy(&config->normalizer, token->content, token->length, &size);
-        bool room = copy && br_buffer_grow(&memory, used, used + size + 1, 1);
-        if (room)
-            memcpy((char *)memory.data + used, copy, size);
-        br_free(copy);
-        if (!room) {
-            br_free(memory.data);
-            return false;
-        }
-        strings[i].length = size;
-        used += size;
-    }
-    t->normalized_memory = memory.data;
-    for (size_t i = 0, at = 0; i < count; at += strings[i++].length)
-        strings[i].text = t->normalized_memory ? t->normalized_memory + at : NULL;
+    if (size >= UINT32_MAX - *used || !br_buffer_grow(text, *used, *used + size + 1, 1))
+        return false;
+    char *at = (char *)text->data + *used;
+    if (size)
+        memcpy(at, string, size);
+    at[size] = '\0';
+    *used += size + 1;
     return true;
 }
 
-static bertrun_status index_added(br_tokenizer *t, const char *name, bertrun_error *error)
+/* Appends what is to be found of a token; in normalized text its content, too, is normalized. */
+static bool append_added(const br_tokenizer *t, const br_added_token *token, bool normalized,
+                         br_buffer *text, size_t *used)
 {
-    br_tokenizer_config *config = &t->config;
-    size_t count = config->num_added;
-    br_string *strings = br_calloc(2 * (count ? count : 1), sizeof(*strings));
-    if (!strings)
-        return br_fail_nomem(error);
-    for (size_t i = 0; i < count; i++)
-        if (!config->added[i].normalized)
-            strings[i] = (br_string){config->added[i].content, config->added[i].length};
-    bertrun_status status = normalize_added(t, strings + count) ? BERTRUN_OK : br_fail_nomem(error);
-    if (status == BERTRUN_OK)
-        status = br_added_index_open(&t->original, config->added, strings, count, name, error);
-    if (status == BERTRUN_OK)
-        status =
-            br_added_index_open(&t->normalized, config->added, strings + count, count, name, error);
-    br_free(strings);
+    if (token->normalized != normalized)
+        return append(text, used, NULL, 0);
+    if (!normalized)
+        return append(text, used, token->content, token->length);
+    size_t size;
+    char *copy = br_normalized_copy(&t->config.normalizer, token->content, token->length, &size);
+    bool appended = copy && append(text, used, copy, size);
+    br_free(copy);
+    return appended;
+}
+
+/* Indexes the added tokens that are found in the normalized, or in the original, text. */
+static bertrun_status index_added(const br_tokenizer *t, bool normalized, br_added_index *out,
+                                  const char *name, bertrun_error *error)
+{
+    const br_tokenizer_config *config = &t->config;
+    size_t count = config->num_added, used = 0;
+    br_buffer text = {0};
+    uint32_t *starts = br_calloc(count + 1, sizeof(*starts));
+    bool room = starts != NULL;
+    for (size_t i = 0; i < count && room; i++) {
+        room = append_added(t, &config->added[i], normalized, &text, &used);
+        starts[i + 1] = (uint32_t)used;
+    }
+    const br_lines strings = {text.data, starts, count};
+    bertrun_status status = room ? br_added_index_open(out, config->added, &strings, name, error)
+                                 : br_fail_nomem(error);
+    br_free(text.data);
+    br_free(starts);
     return status;
 }
 
@@ -122,7 +121,8 @@ static bertrun_status connect(br_tokenizer *t, const char *name, bertrun_error *
     BR_TRY(resolve(t, config->unk_token, &t->wordpiece.unk_id, name, error));
     BR_TRY(resolve_template(t, &config->single, name, error));
     BR_TRY(resolve_template(t, &config->pair, name, error));
-    BR_TRY(index_added(t, name, error));
+    BR_TRY(index_added(t, false, &t->original, name, error));
+    BR_TRY(index_added(t, true, &t->normalized, name, error));
     find_punct(t);
     br_scan scans[BR_MAX_SCANS];
     br_scan_list(scans);
@@ -180,7 +180,6 @@ void br_tokenizer_close(br_tokenizer **tokenizer)
     br_added_index_free(&t->normalized);
     br_vocabulary_free(&t->vocabulary);
     br_tokenizer_config_free(&t->config);
-    br_free(t->normalized_memory);
     br_free(t->config_text);
     br_free(t);
 }

@@ -23,7 +23,6 @@ struct br_tokenizer {
     size_t vocab_size;         /* ids of the vocabulary and of added tokens beyond it */
     br_added_index original;   /* added tokens found in the text as it is */
     br_added_index normalized; /* those found in the normalized text */
-    char *normalized_memory;   /* their normalized strings */
     char *config_text;         /* the config as a `.bin` stores it */
     size_t config_size;
 };

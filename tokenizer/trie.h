@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
-#include "common/memory.h"
+#include "tokenizer/sort_lines.h"
 
 /* The child of a node by byte b is unit base ^ b, if that unit's label is b + 1. */
 typedef struct br_trie_unit {
@@ -25,18 +25,14 @@ typedef struct br_trie {
     size_t num_units;
 } br_trie;
 
-typedef struct br_string {
-    const char *text;
-    size_t length;
-} br_string;
-
 /**
- * Builds the trie of strings[i] -> i, i < count; empty strings are left out. Stores an array from
- * br_alloc() in *units. *duplicate receives the index of a string that stands there a second time,
- * with FORMAT returned and *error untouched. Else NOMEM.
+ * Builds the trie of the lines, each with its index for a value; empty ones are left out. Stores
+ * memory of br_alloc() in *memory: `reserved` bytes for the caller, a multiple of 4, then the
+ * units. *duplicate receives the index of a line that stands there a second time, with FORMAT
+ * returned and *error untouched. Else NOMEM.
  */
-bertrun_status br_trie_build(br_trie_unit **units, size_t *num_units, const br_string *strings,
-                             size_t count, size_t *duplicate, bertrun_error *error);
+bertrun_status br_trie_build(void **memory, size_t reserved, size_t *num_units,
+                             const br_lines *lines, size_t *duplicate, bertrun_error *error);
 
 /** Node reached from `node` by the bytes, or SIZE_MAX. */
 size_t br_trie_walk(const br_trie *trie, size_t node, const char *text, size_t length);

@@ -36,52 +36,48 @@ static void point_into(br_vocabulary *v, const void *table, size_t size)
 static size_t count_lines(const char *text, size_t size)
 {
     size_t lines = 0;
-    for (const char *end = text + size; text < end; lines++)
-        text = (const char *)memchr(text, '\n', (size_t)(end - text)) + 1;
+    for (size_t i = 0; i < size; i++)
+        lines += text[i] == '\n';
     return lines;
 }
 
-/* Splits the text into lines. */
-static bertrun_status find_tokens(const br_vocabulary *v, br_string *tokens, size_t count,
-                                  const char *name, bertrun_error *error)
+/* Fills starts[count + 1]. */
+static bertrun_status find_lines(const br_vocabulary *v, uint32_t *starts, size_t count,
+                                 const char *name, bertrun_error *error)
 {
-    const char *line = v->text;
+    const char *line = v->text, *end = v->text + v->text_size;
     for (size_t i = 0; i < count; i++) {
-        const char *end = memchr(line, '\n', v->text_size - (size_t)(line - v->text));
-        tokens[i] = (br_string){line, (size_t)(end - line)};
-        if (tokens[i].length > BR_MAX_TOKEN_BYTES)
+        const char *line_end = memchr(line, '\n', (size_t)(end - line));
+        if (line_end - line > BR_MAX_TOKEN_BYTES)
             return br_fail(error, BERTRUN_ERR_FORMAT, "%s: line %zu is longer than %d bytes", name,
                            i + 1, BR_MAX_TOKEN_BYTES);
-        line = end + 1;
+        starts[i] = (uint32_t)(line - v->text);
+        line = line_end + 1;
     }
+    starts[count] = (uint32_t)v->text_size;
     return BERTRUN_OK;
 }
 
-static bertrun_status compile(br_vocabulary *v, const br_string *tokens, size_t count,
-                              const char *name, bertrun_error *error)
+static bertrun_status compile(br_vocabulary *v, const br_lines *lines, const char *name,
+                              bertrun_error *error)
 {
-    br_trie_unit *units;
+    void *table;
     size_t num_units, duplicate;
-    bertrun_status status = br_trie_build(&units, &num_units, tokens, count, &duplicate, error);
+    bertrun_status status =
+        br_trie_build(&table, table_size(lines->count, 0), &num_units, lines, &duplicate, error);
     if (status == BERTRUN_ERR_FORMAT)
         return br_fail(error, status, "%s: line %zu repeats the token \"%.*s\"", name,
-                       duplicate + 1, (int)tokens[duplicate].length, tokens[duplicate].text);
+                       duplicate + 1, (int)br_line_length(lines, duplicate),
+                       lines->text + lines->starts[duplicate]);
     BR_TRY(status);
-    struct table_header *header = br_alloc(table_size(count, num_units), 1);
-    if (header) {
-        *header = (struct table_header){
-            .count = (uint32_t)count, .num_units = (uint32_t)num_units, .layout = LAYOUT};
-        memcpy(header->magic, MAGIC, sizeof(MAGIC));
-        uint32_t *starts = (uint32_t *)(header + 1);
-        for (size_t i = 0; i < count; i++)
-            starts[i] = (uint32_t)(tokens[i].text - v->text);
-        starts[count] = (uint32_t)v->text_size;
-        memcpy(starts + count + 1, units, num_units * sizeof(*units));
-        v->owned_table = header;
-        point_into(v, header, table_size(count, num_units));
-    }
-    br_free(units);
-    return header ? BERTRUN_OK : br_fail_nomem(error);
+    struct table_header *header = table;
+    *header = (struct table_header){
+        .count = (uint32_t)lines->count, .num_units = (uint32_t)num_units, .layout = LAYOUT};
+    memcpy(header->magic, MAGIC, sizeof(MAGIC));
+    memcpy(header + 1, lines->starts, (lines->count + 1) * sizeof(*lines->starts));
+    v->owned_table = table;
+    point_into(v, table, table_size(lines->count, num_units));
+    return BERTRUN_OK;
 }
 
 bertrun_status br_vocabulary_build(br_vocabulary *out, const char *name, bertrun_error *error)
@@ -100,13 +96,13 @@ bertrun_status br_vocabulary_build(br_vocabulary *out, const char *name, bertrun
     if (count > BR_MAX_TOKENS)
         return br_fail(error, BERTRUN_ERR_UNSUPPORTED, "%s: %zu tokens, more than %d", name, count,
                        BR_MAX_TOKENS);
-    br_string *tokens = br_alloc(count, sizeof(*tokens));
-    if (!tokens)
+    uint32_t *starts = br_alloc(count + 1, sizeof(*starts));
+    if (!starts)
         return br_fail_nomem(error);
-    bertrun_status status = find_tokens(out, tokens, count, name, error);
+    bertrun_status status = find_lines(out, starts, count, name, error);
     if (status == BERTRUN_OK)
-        status = compile(out, tokens, count, name, error);
-    br_free(tokens);
+        status = compile(out, &(br_lines){out->text, starts, count}, name, error);
+    br_free(starts);
     return status;
 }
 

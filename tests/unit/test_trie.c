@@ -1,16 +1,43 @@
 /* The double array: built from strings, asked for them; whatever its units hold. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tokenizer/trie.h"
 
-static br_trie build(const br_string *strings, size_t count)
+/* Lines of a text that ends with a line's end. */
+static br_lines split(const char *text, uint32_t *starts)
 {
-    br_trie_unit *units;
+    size_t count = 0;
+    starts[0] = 0;
+    for (size_t i = 0; text[i]; i++)
+        if (text[i] == '\n')
+            starts[++count] = (uint32_t)i + 1;
+    return (br_lines){text, starts, count};
+}
+
+static br_trie build(const br_lines *lines)
+{
+    void *units;
     size_t num_units, duplicate;
-    cr_assert_eq(br_trie_build(&units, &num_units, strings, count, &duplicate, NULL), BERTRUN_OK);
+    cr_assert_eq(br_trie_build(&units, 0, &num_units, lines, &duplicate, NULL), BERTRUN_OK);
     return (br_trie){units, num_units};
+}
+
+/* Every line is found, and the trie has as many strings as there are lines. */
+static void expect_lines(const br_trie *trie, const br_lines *lines)
+{
+    size_t values = 0, filled = 0;
+    for (size_t i = 0; i < lines->count; i++) {
+        size_t length = br_line_length(lines, i);
+        cr_assert_eq(br_trie_find(trie, lines->text + lines->starts[i], length),
+                     length ? (int32_t)i : -1);
+        filled += length > 0;
+    }
+    for (size_t i = 0; i < trie->num_units; i++)
+        values += trie->units[i].value > 0;
+    cr_expect_eq(values, filled);
 }
 
 static int32_t longest(const br_trie *trie, const char *text, size_t *length)
@@ -22,12 +49,11 @@ static int32_t longest(const br_trie *trie, const char *text, size_t *length)
 
 Test(trie, finds_what_was_put_in_and_nothing_else)
 {
-    const br_string strings[] = {{"a", 1},    {"ab", 2},    {"", 0},
-                                 {"abcd", 4}, {"b\xff", 2}, {"xyz", 3}};
-    br_trie trie = build(strings, 6);
+    uint32_t starts[8];
+    br_lines lines = split("a\nab\n\nabcd\nb\xff\nxyz\n", starts);
+    br_trie trie = build(&lines);
     size_t length;
-    for (int32_t i = 0; i < 6; i++)
-        cr_expect_eq(br_trie_find(&trie, strings[i].text, strings[i].length), i == 2 ? -1 : i);
+    expect_lines(&trie, &lines);
     cr_expect_eq(br_trie_find(&trie, "abc", 3), -1);
     cr_expect_eq(br_trie_find(&trie, "b", 1), -1);
     cr_expect_eq(longest(&trie, "abce", &length), 1);
@@ -40,27 +66,55 @@ Test(trie, finds_what_was_put_in_and_nothing_else)
 Test(trie, every_pair_of_bytes)
 {
     enum { COUNT = 255 * 255 };
-    static char text[2 * COUNT];
-    static br_string strings[COUNT];
-    for (int i = 0; i < COUNT; i++) {
-        text[2 * i] = (char)(1 + i / 255);
-        text[2 * i + 1] = (char)(1 + i % 255);
-        strings[i] = (br_string){text + 2 * i, 2};
+    static char text[3 * COUNT];
+    static uint32_t starts[COUNT + 1];
+    for (uint32_t i = 0; i < COUNT; i++) {
+        text[3 * i] = (char)(1 + i / 255);
+        text[3 * i + 1] = (char)(1 + i % 255);
+        starts[i + 1] = 3 * (i + 1);
     }
-    br_trie trie = build(strings, COUNT);
-    for (int32_t i = 0; i < COUNT; i++)
-        cr_assert_eq(br_trie_find(&trie, strings[i].text, 2), i);
+    br_lines lines = {text, starts, COUNT};
+    br_trie trie = build(&lines);
+    expect_lines(&trie, &lines);
+    br_free((void *)trie.units);
+}
+
+/* Long lines that share most of their bytes, in groups of every size, some with a common end. */
+Test(trie, many_that_share_long_beginnings)
+{
+    enum { COUNT = 3000, ROOM = 64 };
+    static char text[COUNT * ROOM + 1];
+    static uint32_t starts[COUNT + 1];
+    size_t size = 0;
+    for (int i = 0; i < COUNT; i++) {
+        int shared = i * 7 % 41, group = i % 5;
+        size += (size_t)sprintf(text + size, "%d%.*s-%x\n", group, shared,
+                                "##abcdefghijklmnopqrstuvwxyzabcdefghijklmnop", i);
+    }
+    br_lines lines = split(text, starts);
+    cr_assert_eq(lines.count, COUNT);
+    br_trie trie = build(&lines);
+    expect_lines(&trie, &lines);
     br_free((void *)trie.units);
 }
 
 Test(trie, names_the_duplicate)
 {
-    const br_string strings[] = {{"one", 3}, {"two", 3}, {"one", 3}};
-    br_trie_unit *units;
-    size_t num_units, duplicate;
-    cr_expect_eq(br_trie_build(&units, &num_units, strings, 3, &duplicate, NULL),
-                 BERTRUN_ERR_FORMAT);
-    cr_expect_eq(duplicate, 2);
+    static const struct {
+        const char *text;
+        size_t duplicate;
+    } cases[] = {{"one\ntwo\none\n", 2},
+                 {"exactly8\nexactly8\n", 1},
+                 {"a\nmore than eight\nmore than eight\n", 2}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uint32_t starts[8];
+        br_lines lines = split(cases[i].text, starts);
+        void *units;
+        size_t num_units, duplicate;
+        cr_expect_eq(br_trie_build(&units, 0, &num_units, &lines, &duplicate, NULL),
+                     BERTRUN_ERR_FORMAT);
+        cr_expect_eq(duplicate, cases[i].duplicate);
+    }
 }
 
 Test(trie, foreign_units_lead_nowhere_outside)
