@@ -22,16 +22,10 @@ struct bertrun_encoder {
 static const void *take_section(uint8_t **memory, const br_tensor *tensor)
 {
     uint8_t *copy = *memory;
-    if (!tensor || !tensor->bytes)
-        return NULL;
-    memcpy(copy, tensor->data, tensor->bytes);
+    if (tensor->bytes)
+        memcpy(copy, tensor->data, tensor->bytes);
     *memory += br_round_up(tensor->bytes, BR_ALIGNMENT);
     return copy;
-}
-
-static size_t section_size(const br_tensor *tensor)
-{
-    return tensor ? tensor->bytes : 0;
 }
 
 /* Copies the sections, so that the rest of the file need not stay. */
@@ -41,19 +35,17 @@ static bertrun_status open_checkpoint(bertrun_tokenizer *t, const br_checkpoint 
     const br_tensor *vocab = br_checkpoint_find(checkpoint, "tokenizer.vocab");
     const br_tensor *config = br_checkpoint_find(checkpoint, "tokenizer.config");
     const br_tensor *table = br_checkpoint_find(checkpoint, "tokenizer.table");
-    if (!vocab || !config)
-        return br_fail(error, BERTRUN_ERR_FORMAT, "%s: holds no tokenizer", path);
-    size_t total = section_size(vocab) + section_size(config) + section_size(table);
+    size_t total = vocab->bytes + config->bytes + table->bytes;
     uint8_t *at = t->memory = br_alloc(total + 3 * BR_ALIGNMENT, 1);
     if (!at)
         return br_fail_nomem(error);
     br_tokenizer_sections sections = {
         .vocab = take_section(&at, vocab),
-        .vocab_size = section_size(vocab),
+        .vocab_size = vocab->bytes,
         .config = take_section(&at, config),
-        .config_size = section_size(config),
+        .config_size = config->bytes,
         .table = take_section(&at, table),
-        .table_size = section_size(table),
+        .table_size = table->bytes,
     };
     return br_tokenizer_open_sections(&t->tokenizer, &sections, path, error);
 }
@@ -68,7 +60,7 @@ static bool is_tokenizer_file(const char *path)
 static bertrun_status open_bin(bertrun_tokenizer *t, const char *path, bertrun_error *error)
 {
     br_checkpoint *checkpoint;
-    BR_TRY(br_checkpoint_open(&checkpoint, path, true, error));
+    BR_TRY(br_checkpoint_open_tokenizer(&checkpoint, path, true, error));
     bertrun_status status = open_checkpoint(t, checkpoint, path, error);
     br_checkpoint_close(&checkpoint);
     return status;

@@ -8,8 +8,8 @@
 #define FORMAT_NAME    "bertrun"
 #define FORMAT_VERSION "1"
 
-static const char *const tokenizer_tensors[] = {"tokenizer.vocab", "tokenizer.config",
-                                                "tokenizer.table"};
+static const char *const tokenizer_tensors[BR_NUM_TOKENIZER_TENSORS] = {
+    "tokenizer.vocab", "tokenizer.config", "tokenizer.table"};
 
 static br_found find_tensor(const br_checkpoint *checkpoint, const br_tensor_need *need)
 {
@@ -50,7 +50,7 @@ static bertrun_status read_config(br_checkpoint *checkpoint, const br_architectu
 static bertrun_status take_tokenizer(br_checkpoint *checkpoint, bertrun_error *error)
 {
     const br_safetensors *file = &checkpoint->files[0];
-    for (size_t i = 0; i < sizeof tokenizer_tensors / sizeof *tokenizer_tensors; i++) {
+    for (size_t i = 0; i < BR_NUM_TOKENIZER_TENSORS; i++) {
         const br_tensor *tensor = br_safetensors_find(file, tokenizer_tensors[i]);
         if (!tensor)
             return br_fail(error, BERTRUN_ERR_FORMAT, "%s: tensor \"%s\" is missing", file->path,
@@ -76,18 +76,33 @@ static bertrun_status check_alignment(const br_checkpoint *checkpoint, bertrun_e
     return BERTRUN_OK;
 }
 
-bertrun_status br_bin_file_load(br_checkpoint *checkpoint, const char *path, bool map,
+static bertrun_status open_file(br_checkpoint *checkpoint, const char *path, bool map,
                                 bertrun_error *error)
 {
-    const br_architecture *architecture;
     checkpoint->is_bin = true;
     BR_TRY(br_checkpoint_alloc_files(checkpoint, 1, error));
     BR_TRY(br_safetensors_open(&checkpoint->files[0], path, map, error));
     checkpoint->num_files = 1;
-    BR_TRY(check_format(&checkpoint->files[0], error));
+    return check_format(&checkpoint->files[0], error);
+}
+
+bertrun_status br_bin_file_load(br_checkpoint *checkpoint, const char *path, bool map,
+                                bertrun_error *error)
+{
+    const br_architecture *architecture;
+    BR_TRY(open_file(checkpoint, path, map, error));
     BR_TRY(read_config(checkpoint, &architecture, error));
     checkpoint->architecture = architecture;
     BR_TRY(br_checkpoint_bind(checkpoint, architecture, find_tensor, path, error));
+    BR_TRY(take_tokenizer(checkpoint, error));
+    return check_alignment(checkpoint, error);
+}
+
+bertrun_status br_bin_file_load_tokenizer(br_checkpoint *checkpoint, const char *path, bool map,
+                                          bertrun_error *error)
+{
+    BR_TRY(open_file(checkpoint, path, map, error));
+    BR_TRY(br_checkpoint_alloc_tensors(checkpoint, BR_NUM_TOKENIZER_TENSORS, error));
     BR_TRY(take_tokenizer(checkpoint, error));
     return check_alignment(checkpoint, error);
 }

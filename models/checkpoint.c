@@ -8,21 +8,36 @@
 #include "common/memory.h"
 #include "models/fixed_inputs.h"
 
-bertrun_status br_checkpoint_open(br_checkpoint **out, const char *path, bool map,
-                                  bertrun_error *error)
+/* Something that fills an empty checkpoint from a path. */
+typedef bertrun_status (*load_fn)(br_checkpoint *checkpoint, const char *path, bool map,
+                                  bertrun_error *error);
+
+static bertrun_status open_with(br_checkpoint **out, load_fn load, const char *path, bool map,
+                                bertrun_error *error)
 {
     *out = NULL;
     br_checkpoint *checkpoint = br_calloc(1, sizeof *checkpoint);
     if (!checkpoint)
         return br_fail_nomem(error);
-    bertrun_status status = br_path_is_directory(path)
-                                ? br_hf_directory_load(checkpoint, path, map, error)
-                                : br_bin_file_load(checkpoint, path, map, error);
+    bertrun_status status = load(checkpoint, path, map, error);
     if (status == BERTRUN_OK)
         *out = checkpoint;
     else
         br_checkpoint_close(&checkpoint);
     return status;
+}
+
+bertrun_status br_checkpoint_open(br_checkpoint **out, const char *path, bool map,
+                                  bertrun_error *error)
+{
+    load_fn load = br_path_is_directory(path) ? br_hf_directory_load : br_bin_file_load;
+    return open_with(out, load, path, map, error);
+}
+
+bertrun_status br_checkpoint_open_tokenizer(br_checkpoint **out, const char *path, bool map,
+                                            bertrun_error *error)
+{
+    return open_with(out, br_bin_file_load_tokenizer, path, map, error);
 }
 
 void br_checkpoint_close(br_checkpoint **checkpoint)
@@ -91,6 +106,13 @@ bertrun_status br_checkpoint_alloc_files(br_checkpoint *checkpoint, size_t count
 {
     checkpoint->files = br_calloc(count, sizeof *checkpoint->files);
     return checkpoint->files ? BERTRUN_OK : br_fail_nomem(error);
+}
+
+bertrun_status br_checkpoint_alloc_tensors(br_checkpoint *checkpoint, size_t count,
+                                           bertrun_error *error)
+{
+    checkpoint->tensors = br_calloc(count, sizeof *checkpoint->tensors);
+    return checkpoint->tensors ? BERTRUN_OK : br_fail_nomem(error);
 }
 
 bertrun_status br_checkpoint_take(br_checkpoint *checkpoint, const br_tensor *tensor,
@@ -190,15 +212,13 @@ static bertrun_status bind_with_scale(br_checkpoint *checkpoint, const br_tensor
     return bind_tensor(checkpoint, &scale, find, path, error);
 }
 
-enum { NUM_TOKENIZER_TENSORS = 3 };
-
 static bertrun_status bind_all(br_checkpoint *checkpoint, const br_tensor_need *needs, size_t count,
                                br_find_fn find, const char *path, bertrun_error *error)
 {
-    size_t room = 2 * count + NUM_TOKENIZER_TENSORS;
-    checkpoint->tensors = br_calloc(room, sizeof *checkpoint->tensors);
+    size_t room = 2 * count + BR_NUM_TOKENIZER_TENSORS;
+    BR_TRY(br_checkpoint_alloc_tensors(checkpoint, room, error));
     checkpoint->fixed_inputs = br_calloc(count, sizeof *checkpoint->fixed_inputs);
-    if (!checkpoint->tensors || !checkpoint->fixed_inputs)
+    if (!checkpoint->fixed_inputs)
         return br_fail_nomem(error);
     for (size_t i = 0; i < count; i++) {
         BR_TRY(bind_with_scale(checkpoint, &needs[i], find, path, error));

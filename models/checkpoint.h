@@ -19,6 +19,13 @@ typedef struct br_checkpoint br_checkpoint;
 /** Opens a `.bin` or a directory. Errors name the file, the tensor, the field. */
 bertrun_status br_checkpoint_open(br_checkpoint **out, const char *path, bool map,
                                   bertrun_error *error);
+
+/**
+ * Opens a `.bin` for its tokenizer: there are the "tokenizer.*" tensors and no others. What belongs
+ * to the model is neither checked nor there, the configuration included.
+ */
+bertrun_status br_checkpoint_open_tokenizer(br_checkpoint **out, const char *path, bool map,
+                                            bertrun_error *error);
 void br_checkpoint_close(br_checkpoint **checkpoint);
 
 const br_model_config *br_checkpoint_config(const br_checkpoint *checkpoint);

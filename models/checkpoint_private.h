@@ -38,6 +38,13 @@ bertrun_status br_checkpoint_bind(br_checkpoint *checkpoint, const br_architectu
 bertrun_status br_checkpoint_take(br_checkpoint *checkpoint, const br_tensor *tensor,
                                   const char *name, bertrun_error *error);
 
+/** How many tensors of a `.bin` are the tokenizer's. */
+enum { BR_NUM_TOKENIZER_TENSORS = 3 };
+
+/** Makes room for `count` tensors. */
+bertrun_status br_checkpoint_alloc_tensors(br_checkpoint *checkpoint, size_t count,
+                                           bertrun_error *error);
+
 /** Makes room for `count` weight files. */
 bertrun_status br_checkpoint_alloc_files(br_checkpoint *checkpoint, size_t count,
                                          bertrun_error *error);
@@ -49,5 +56,9 @@ bertrun_status br_hf_directory_load(br_checkpoint *checkpoint, const char *path,
 /** Fills an empty checkpoint from a `.bin`. */
 bertrun_status br_bin_file_load(br_checkpoint *checkpoint, const char *path, bool map,
                                 bertrun_error *error);
+
+/** The same with the tokenizer's tensors alone. */
+bertrun_status br_bin_file_load_tokenizer(br_checkpoint *checkpoint, const char *path, bool map,
+                                          bertrun_error *error);
 
 #endif
