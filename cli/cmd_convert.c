@@ -1,9 +1,12 @@
 /* bertrun convert: a Hugging Face directory becomes one file. */
+#include <stdlib.h>
+
 #include "bertrun/bertrun.h"
 #include "cli/cli.h"
 
 static const char help[] =
     "usage: bertrun convert DIRECTORY -o FILE [--dtype DTYPE] [--weights SCALES]\n"
+    "                       [--keep DTYPE LAYER...]\n"
     "\n"
     "Makes one self-contained file (weights, configuration, vocabulary) of a Hugging Face "
     "directory.\n"
@@ -14,63 +17,100 @@ static const char help[] =
     "  --weights SCALES    int8: per-channel (default), or per-tensor: one scale a linear layer, "
     "as\n"
     "                      in PyTorch's quantize_dynamic; for bertrun --activations pytorch\n"
+    "  --keep DTYPE LAYER...\n"
+    "                      store these linear layers in bf16, f16 or f32 instead: names such as\n"
+    "                      pre_classifier, or patterns such as 'encoder.layer.0.*'; bertrun info "
+    "tells\n"
+    "                      which layers they are. It goes behind DIRECTORY or before an option\n"
     "\n"
-    "Example:\n"
+    "Examples:\n"
     "  bertrun convert all-MiniLM-L6-v2 -o minilm.bin\n"
+    "  bertrun convert all-MiniLM-L6-v2 -o mixed.bin --keep bf16 '*.output.dense'\n"
     "\n"
     "Exit codes: 0 fine; 1 a file failed; 2 a wrong command line.\n";
 
-enum { DTYPE = CLI_LONG, WEIGHTS };
+enum { DTYPE = CLI_LONG, WEIGHTS, KEEP };
 
 static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"output", required_argument, NULL, 'o'},
-    {"dtype", required_argument, NULL, DTYPE},
-    {"weights", required_argument, NULL, WEIGHTS},
-    {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},          {"output", required_argument, NULL, 'o'},
+    {"dtype", required_argument, NULL, DTYPE}, {"weights", required_argument, NULL, WEIGHTS},
+    {"keep", required_argument, NULL, KEEP},   {NULL, 0, NULL, 0},
 };
 
+/* A command line; `settings.keep` is `keep`. */
+typedef struct convert_command {
+    bertrun_convert_settings settings;
+    bertrun_keep *keep; /* room for every argument */
+    const char *file;
+} convert_command;
+
+/* --keep DTYPE LAYER...: what follows up to the next option are layers. */
+static bool take_keep(convert_command *command, int argc, char **argv)
+{
+    int dtype;
+    size_t before = command->settings.num_keep;
+    if (!cli_parse_choice("--keep", optarg, cli_dtypes, &dtype))
+        return false;
+    for (; optind < argc && argv[optind][0] != '-'; optind++)
+        command->keep[command->settings.num_keep++] =
+            (bertrun_keep){argv[optind], (bertrun_dtype)dtype};
+    if (command->settings.num_keep == before)
+        cli_usage("--keep: names no layer, see bertrun convert --help");
+    return command->settings.num_keep > before;
+}
+
 /* Takes in one option; false, having complained, where its value is wrong. */
-static bool take_option(bertrun_convert_settings *settings, const char **file, int option)
+static bool take_option(convert_command *command, int option, int argc, char **argv)
 {
     int value;
     switch (option) {
     case 'o':
-        *file = optarg;
+        command->file = optarg;
         return true;
     case DTYPE:
         if (!cli_parse_choice("--dtype", optarg, cli_dtypes, &value))
             return false;
-        settings->dtype = (bertrun_dtype)value;
+        command->settings.dtype = (bertrun_dtype)value;
         return true;
     case WEIGHTS:
         if (!cli_parse_choice("--weights", optarg, cli_weights, &value))
             return false;
-        settings->weights = (bertrun_weights)value;
+        command->settings.weights = (bertrun_weights)value;
         return true;
+    case KEEP:
+        return take_keep(command, argc, argv);
     default:
         return false;
     }
 }
 
-cli_exit cli_convert(int argc, char **argv)
+static cli_exit run(convert_command *command, int argc, char **argv)
 {
-    bertrun_convert_settings settings;
-    bertrun_convert_settings_init(&settings);
-    settings.log = cli_log;
-    const char *file = NULL;
+    bertrun_error error;
     for (int option; (option = cli_next_option(argc, argv, ":ho:", long_options)) != -1;) {
         if (option == 'h')
             return cli_help(help);
-        if (!take_option(&settings, &file, option))
+        if (!take_option(command, option, argc, argv))
             return CLI_USAGE;
     }
     if (argc - optind != 1)
         return cli_usage("convert takes one DIRECTORY, see bertrun convert --help");
-    if (!file)
+    if (!command->file)
         return cli_usage("--output: missing, see bertrun convert --help");
-    bertrun_error error;
-    if (bertrun_convert(argv[optind], file, &settings, &error) != BERTRUN_OK)
+    if (bertrun_convert(argv[optind], command->file, &command->settings, &error) != BERTRUN_OK)
         return cli_fail("%s", error.message);
     return CLI_OK;
+}
+
+cli_exit cli_convert(int argc, char **argv)
+{
+    convert_command command = {.keep = calloc((size_t)argc, sizeof *command.keep)};
+    if (!command.keep)
+        return cli_fail("out of memory");
+    bertrun_convert_settings_init(&command.settings);
+    command.settings.log = cli_log;
+    command.settings.keep = command.keep;
+    cli_exit code = run(&command, argc, argv);
+    free(command.keep);
+    return code;
 }

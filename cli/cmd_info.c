@@ -48,6 +48,13 @@ static void print_labels(const bertrun_model_info *info)
     putchar('\n');
 }
 
+static void print_kept(const bertrun_model_info *info)
+{
+    for (size_t i = 0; i < info->num_kept; i++)
+        printf("%s%s: %s\n", i ? "                 " : "kept layers      ",
+               bertrun_precision_name(info->kept[i].precision), info->kept[i].name);
+}
+
 static void print_text(const bertrun_model_info *info)
 {
     printf("architecture     %s\n", info->architecture);
@@ -59,6 +66,7 @@ static void print_text(const bertrun_model_info *info)
     if (info->precision == BERTRUN_PRECISION_INT8)
         printf("int8 scales      weights %s, activations %s\n", bertrun_weights_name(info->weights),
                bertrun_activations_name(info->activations));
+    print_kept(info);
     printf("layers           %zu, %zu heads\n", info->num_hidden_layers, info->num_attention_heads);
     printf("hidden size      %zu, intermediate %zu\n", info->hidden_size, info->intermediate_size);
     printf("vocabulary       %zu\n", info->vocab_size);
@@ -80,17 +88,27 @@ static json_t *labels_json(const bertrun_model_info *info)
     return labels;
 }
 
+static json_t *kept_json(const bertrun_model_info *info)
+{
+    json_t *kept = json_object();
+    for (size_t i = 0; i < info->num_kept; i++)
+        json_object_set_new(kept, info->kept[i].name,
+                            json_string(bertrun_precision_name(info->kept[i].precision)));
+    return kept;
+}
+
 static cli_exit print_json(const bertrun_model_info *info)
 {
     /* jansson's "I" is json_int_t, 64 bits */
     json_t *object = json_pack(
-        "{ss ss sI sI ss sI ss ss ss sI sI sI sI sI sI sI sI sI ss sb sb ss so}", "architecture",
+        "{ss ss sI sI ss sI ss so ss ss sI sI sI sI sI sI sI sI sI ss sb sb ss so}", "architecture",
         info->architecture, "task", bertrun_task_name(info->task), "num_parameters",
         (json_int_t)info->num_parameters, "file_bytes", (json_int_t)info->file_bytes,
         "stored_dtype", info->stored_dtype, "weight_bytes", (json_int_t)info->weight_bytes,
-        "precision", bertrun_precision_name(info->precision), "activations",
-        bertrun_activations_name(info->activations), "weights", bertrun_weights_name(info->weights),
-        "num_hidden_layers", (json_int_t)info->num_hidden_layers, "num_attention_heads",
+        "precision", bertrun_precision_name(info->precision), "kept", kept_json(info),
+        "activations", bertrun_activations_name(info->activations), "weights",
+        bertrun_weights_name(info->weights), "num_hidden_layers",
+        (json_int_t)info->num_hidden_layers, "num_attention_heads",
         (json_int_t)info->num_attention_heads, "hidden_size", (json_int_t)info->hidden_size,
         "intermediate_size", (json_int_t)info->intermediate_size, "vocab_size",
         (json_int_t)info->vocab_size, "max_position_embeddings",

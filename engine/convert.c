@@ -1,6 +1,7 @@
 /* bertrun_convert(): reads a model, brings its tensors to a dtype, writes a `.bin`. */
 #include "engine/convert.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "common/memory.h"
 #include "engine/directory_tokenizer.h"
 #include "engine/quantize_weights.h"
+#include "models/architecture.h"
 #include "tokenizer/tokenizer.h"
 
 void bertrun_convert_settings_init(bertrun_convert_settings *settings)
@@ -19,7 +21,9 @@ void bertrun_convert_settings_init(bertrun_convert_settings *settings)
 /* The tensors to write. */
 typedef struct conversion {
     const char *source;
-    br_dtype dtype;  /* of the matrices */
+    br_dtype dtype;           /* of the matrices */
+    const bertrun_keep *keep; /* [num_keep] exceptions */
+    size_t num_keep;
     bool per_tensor; /* int8: linear layers have one scale each */
     const br_checkpoint *checkpoint;
     float *row; /* one row of a tensor, widened */
@@ -142,11 +146,49 @@ static bertrun_status add_converted(conversion *c, const br_tensor *in, br_dtype
     return convert_rows(c, in, dtype, data, scale, per_tensor, error);
 }
 
+static const br_dtype dtypes[] = {
+    [BERTRUN_DTYPE_INT8] = BR_DTYPE_S8,
+    [BERTRUN_DTYPE_F16] = BR_DTYPE_F16,
+    [BERTRUN_DTYPE_BF16] = BR_DTYPE_BF16,
+    [BERTRUN_DTYPE_F32] = BR_DTYPE_F32,
+};
+
+static bool keeps(const bertrun_keep *keep, const br_tensor *tensor)
+{
+    char name[BR_TENSOR_NAME_SIZE];
+    snprintf(name, sizeof name, "%s", tensor->name);
+    if (!tensor->linear)
+        return false;
+    *strrchr(name, '.') = '\0'; /* less ".weight" */
+    return fnmatch(keep->layers, name, 0) == 0;
+}
+
+/* Each exception must be one of some layer. */
+static bertrun_status check_keep(const conversion *c, bertrun_error *error)
+{
+    const br_tensor *tensors;
+    size_t count = br_checkpoint_tensors(c->checkpoint, &tensors);
+    for (size_t k = 0; k < c->num_keep; k++) {
+        bool any = false;
+        for (size_t i = 0; i < count; i++)
+            any |= keeps(&c->keep[k], &tensors[i]);
+        if (!any)
+            return br_fail(error, BERTRUN_ERR_ARGUMENT,
+                           "%s: keep: no linear layer's name matches \"%s\" (docs/FORMAT.md names "
+                           "them)",
+                           c->source, c->keep[k].layers);
+    }
+    return BERTRUN_OK;
+}
+
 /* Vectors are F32 always; of the matrices, int8 leaves out those that are only added up. */
 static br_dtype choose_dtype(const conversion *c, const br_tensor *tensor)
 {
     if (tensor->rank == 1 || (c->dtype == BR_DTYPE_S8 && !tensor->quantizable))
         return BR_DTYPE_F32;
+    for (size_t k = c->num_keep; k-- > 0;)
+        if (keeps(&c->keep[k], tensor))
+            return dtypes[c->keep[k].dtype];
     return c->dtype;
 }
 
@@ -154,7 +196,7 @@ static bertrun_status add_tensor(conversion *c, const br_tensor *tensor, bertrun
 {
     if (br_dtype_is_float(tensor->dtype))
         return add_converted(c, tensor, choose_dtype(c, tensor), error);
-    if (tensor->dtype == BR_DTYPE_S8 && (c->dtype != BR_DTYPE_S8 || c->per_tensor))
+    if (tensor->dtype == BR_DTYPE_S8 && (choose_dtype(c, tensor) != BR_DTYPE_S8 || c->per_tensor))
         return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
                        "%s: its weights are int8 already; convert the original instead", c->source);
     c->tensors[c->num_tensors++] = *tensor;
@@ -235,6 +277,7 @@ static bertrun_status add_tokenizer(conversion *c, const br_tokenizer *tokenizer
 static bertrun_status convert(conversion *c, const br_tokenizer *tokenizer, const char *file,
                               bertrun_error *error)
 {
+    BR_TRY(check_keep(c, error));
     BR_TRY(conversion_init(c, error));
     BR_TRY(add_tensors(c, error));
     BR_TRY(add_fixed_inputs(c, error));
@@ -248,17 +291,13 @@ bertrun_status br_convert_checkpoint(const br_checkpoint *checkpoint, const char
                                      const char *file, const bertrun_convert_settings *settings,
                                      bertrun_error *error)
 {
-    static const br_dtype dtypes[] = {
-        [BERTRUN_DTYPE_INT8] = BR_DTYPE_S8,
-        [BERTRUN_DTYPE_F16] = BR_DTYPE_F16,
-        [BERTRUN_DTYPE_BF16] = BR_DTYPE_BF16,
-        [BERTRUN_DTYPE_F32] = BR_DTYPE_F32,
-    };
     br_tokenizer *tokenizer = NULL;
     if (!br_checkpoint_is_bin(checkpoint))
         BR_TRY(br_open_directory_tokenizer(&tokenizer, source, error));
     conversion c = {.source = source,
                     .dtype = dtypes[settings->dtype],
+                    .keep = settings->keep,
+                    .num_keep = settings->num_keep,
                     .per_tensor = settings->weights == BERTRUN_WEIGHTS_PER_TENSOR,
                     .checkpoint = checkpoint};
     bertrun_status status = convert(&c, tokenizer, file, error);
@@ -278,6 +317,20 @@ static void log_result(const bertrun_convert_settings *settings, const br_checkp
         settings->log(settings->log_data, line);
 }
 
+static bertrun_status check_settings(const bertrun_convert_settings *settings, bertrun_error *error)
+{
+    if ((unsigned)settings->dtype > BERTRUN_DTYPE_F32)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown dtype %d", (int)settings->dtype);
+    if ((unsigned)settings->weights > BERTRUN_WEIGHTS_PER_TENSOR)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown weights %d", (int)settings->weights);
+    for (size_t i = 0; i < settings->num_keep; i++)
+        if ((unsigned)settings->keep[i].dtype > BERTRUN_DTYPE_F32 ||
+            settings->keep[i].dtype == BERTRUN_DTYPE_INT8)
+            return br_fail(error, BERTRUN_ERR_ARGUMENT, "keep %s: dtype %d is no float",
+                           settings->keep[i].layers, (int)settings->keep[i].dtype);
+    return BERTRUN_OK;
+}
+
 bertrun_status bertrun_convert(const char *directory, const char *file,
                                const bertrun_convert_settings *settings, bertrun_error *error)
 {
@@ -285,10 +338,7 @@ bertrun_status bertrun_convert(const char *directory, const char *file,
     settings = settings ? settings : &defaults;
     if (!directory || !file)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "no path given");
-    if ((unsigned)settings->dtype > BERTRUN_DTYPE_F32)
-        return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown dtype %d", (int)settings->dtype);
-    if ((unsigned)settings->weights > BERTRUN_WEIGHTS_PER_TENSOR)
-        return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown weights %d", (int)settings->weights);
+    BR_TRY(check_settings(settings, error));
     br_checkpoint *checkpoint;
     BR_TRY(br_checkpoint_open(&checkpoint, directory, false, error));
     bertrun_status status = br_convert_checkpoint(checkpoint, directory, file, settings, error);

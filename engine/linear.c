@@ -11,8 +11,9 @@ typedef struct packing {
     const br_packer *packer;
     br_linear *linear;
     void *plain;
-    float *row;       /* [k] one row widened to f32 */
-    uint16_t *narrow; /* [k] one row in bf16 */
+    float *row;         /* [k] one row widened to f32 */
+    uint16_t *narrow;   /* [k] one row in bf16 */
+    bool round_to_bf16; /* of type F32: the weights are to have bf16's precision */
 } packing;
 
 /* A part's tensors. */
@@ -27,6 +28,32 @@ static part_tensors find_part(const br_checkpoint *checkpoint, const char *name)
         .weight_scale = br_checkpoint_find(checkpoint, "%s.weight_scale", name),
         .bias = br_checkpoint_find(checkpoint, "%s.bias", name),
     };
+}
+
+bertrun_precision br_precision_of_dtype(br_dtype dtype)
+{
+    if (dtype == BR_DTYPE_S8)
+        return BERTRUN_PRECISION_INT8;
+    return dtype == BR_DTYPE_BF16 ? BERTRUN_PRECISION_BF16 : BERTRUN_PRECISION_F32;
+}
+
+static bertrun_precision precision_of_part(const br_packer *packer, const br_linear_part *part)
+{
+    if (packer->precision != BERTRUN_PRECISION_AUTO)
+        return packer->precision;
+    return br_precision_of_dtype(find_part(packer->checkpoint, part->name).weight->dtype);
+}
+
+static br_matmul_type type_of_part(const br_packer *packer, const br_linear_part *part)
+{
+    switch (precision_of_part(packer, part)) {
+    case BERTRUN_PRECISION_INT8:
+        return BR_MATMUL_U8S8;
+    case BERTRUN_PRECISION_BF16:
+        return packer->bf16_arithmetic ? BR_MATMUL_BF16 : BR_MATMUL_F32;
+    default:
+        return BR_MATMUL_F32;
+    }
 }
 
 /* Of row r of s8 weights. */
@@ -62,7 +89,7 @@ static void store_float_row(packing *pack, const part_tensors *part, size_t r, f
         return;
     }
     float *out = (float *)pack->plain + channel * k;
-    if (pack->packer->round_to_bf16) {
+    if (pack->round_to_bf16) {
         ops->narrow_bf16(pack->row, in, pack->narrow);
         ops->widen_bf16(pack->narrow, in, out);
     } else {
@@ -189,6 +216,7 @@ static bertrun_status pack_parts(br_linear *linear, const br_packer *packer,
     if (!br_buffer_reserve(packer->scratch, plain_bytes, 1))
         return br_fail_nomem(error);
     packing pack = {
+        .round_to_bf16 = precision_of_part(packer, &parts[0]) == BERTRUN_PRECISION_BF16,
         .packer = packer,
         .linear = linear,
         .plain = packer->scratch->data,
@@ -220,10 +248,12 @@ static br_affine fixed_input(const br_packer *packer, const char *name)
 
 bool br_linear_parts_agree(const br_packer *packer, const br_linear_part *parts, size_t num_parts)
 {
+    bertrun_precision precision = precision_of_part(packer, &parts[0]);
     br_affine first = fixed_input(packer, parts[0].name);
     for (size_t p = 1; p < num_parts; p++) {
         br_affine other = fixed_input(packer, parts[p].name);
-        if (memcmp(&other, &first, sizeof first) != 0)
+        if (memcmp(&other, &first, sizeof first) != 0 ||
+            precision_of_part(packer, &parts[p]) != precision)
             return false;
     }
     return true;
@@ -237,7 +267,8 @@ bool br_linear_needs_range(const br_linear *linear)
 bertrun_status br_linear_pack(br_linear *out, const br_packer *packer, const br_linear_part *parts,
                               size_t num_parts, bertrun_error *error)
 {
-    *out = (br_linear){.type = packer->type, .input = fixed_input(packer, parts[0].name)};
+    *out = (br_linear){.type = type_of_part(packer, &parts[0]),
+                       .input = fixed_input(packer, parts[0].name)};
     for (size_t p = 0; p < num_parts; p++) {
         part_tensors part = find_part(packer->checkpoint, parts[p].name);
         out->in = part.weight->shape[1];

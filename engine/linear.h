@@ -40,10 +40,10 @@ typedef struct br_packer {
     br_buffer *scratch; /* reused from one projection to the next */
     br_onednn *onednn;
     const br_ops *ops;
-    br_matmul_type type;
-    bool round_to_bf16;      /* with type F32: bf16 weights, where the CPU has no bf16 arithmetic */
-    bertrun_weights weights; /* with type U8S8: what s8 weights must be, float ones become */
-    bool fixed_inputs;       /* with type U8S8: the checkpoint's fixed input parameters count */
+    bertrun_precision precision; /* of all layers; AUTO: each as it is stored */
+    bool bf16_arithmetic;        /* of this CPU; without it bf16 weights compute in f32 */
+    bertrun_weights weights;     /* in int8: what s8 weights must be, float ones become */
+    bool fixed_inputs;           /* in int8: the checkpoint's fixed input parameters count */
 } br_packer;
 
 /**
@@ -54,7 +54,11 @@ bertrun_status br_linear_pack(br_linear *out, const br_packer *packer, const br_
                               size_t num_parts, bertrun_error *error);
 void br_linear_free(br_linear *linear);
 
-/** Whether all parts' inputs are quantized alike, so that they can be one projection. */
+/** What a layer computes in whose weights are stored so, where nothing else is asked for. */
+bertrun_precision br_precision_of_dtype(br_dtype dtype);
+
+/** Whether all parts compute alike, their input quantized alike, so that they can be one
+ * projection. */
 bool br_linear_parts_agree(const br_packer *packer, const br_linear_part *parts, size_t num_parts);
 
 /** Whether its input's range must be known. */

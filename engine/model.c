@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/memory.h"
+#include "engine/scheme.h"
 #include "engine/choose_kernels.h"
 #include "engine/directory_tokenizer.h"
 #include "engine/head_load.h"
@@ -163,22 +164,16 @@ static bertrun_status pack_weights(bertrun_model *model, const br_packer *packer
     return load_heads(model, packer, error);
 }
 
-/* What the linear layers' weights must be; AUTO: what they are, per channel where they are floats.
- */
-static bertrun_weights choose_weights(const bertrun_model *model)
+static bool computes_in_bf16(const bertrun_model *model)
 {
-    bool pytorch = model->info.activations == BERTRUN_ACTIVATIONS_PYTORCH;
-    bertrun_weights asked = model->settings.weights;
-    return asked == BERTRUN_WEIGHTS_AUTO && pytorch ? BERTRUN_WEIGHTS_PER_TENSOR : asked;
+    bool any = model->info.precision == BERTRUN_PRECISION_BF16;
+    for (size_t i = 0; i < model->info.num_kept; i++)
+        any |= model->info.kept[i].precision == BERTRUN_PRECISION_BF16;
+    return any;
 }
 
 static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
 {
-    static const br_matmul_type TYPES[] = {
-        [BERTRUN_PRECISION_INT8] = BR_MATMUL_U8S8,
-        [BERTRUN_PRECISION_BF16] = BR_MATMUL_BF16,
-        [BERTRUN_PRECISION_F32] = BR_MATMUL_F32,
-    };
     br_buffer scratch = {0};
     br_packer packer = {
         .checkpoint = model->checkpoint,
@@ -186,17 +181,14 @@ static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
         .scratch = &scratch,
         .onednn = model->onednn,
         .ops = model->ops,
-        .type = TYPES[model->info.precision],
-        .weights = choose_weights(model),
+        .precision = model->settings.precision,
+        .bf16_arithmetic = has_bf16_arithmetic(),
+        .weights = br_wanted_weights(model),
         .fixed_inputs = model->info.activations == BERTRUN_ACTIVATIONS_STATIC,
     };
-    if (packer.type == BR_MATMUL_BF16 && !has_bf16_arithmetic()) {
-        packer.type = BR_MATMUL_F32;
-        packer.round_to_bf16 = true;
-        if (model->settings.log)
-            model->settings.log(model->settings.log_data,
-                                "this CPU has no bf16 arithmetic: bf16 weights compute in f32");
-    }
+    if (!packer.bf16_arithmetic && computes_in_bf16(model) && model->settings.log)
+        model->settings.log(model->settings.log_data,
+                            "this CPU has no bf16 arithmetic: bf16 weights compute in f32");
     BR_TRY(load_embeddings(model, error));
     bertrun_status status = pack_weights(model, &packer, error);
     br_free(scratch.data);
@@ -253,42 +245,6 @@ static const char *stored_dtype(br_dtype dtype)
     }
 }
 
-/* How the encoder's matrices are held in the file. */
-static br_dtype matrix_dtype(const bertrun_model *model)
-{
-    return br_checkpoint_find(model->checkpoint, "encoder.layer.0.attention.self.query.weight")
-        ->dtype;
-}
-
-static bertrun_precision choose_precision(const bertrun_model *model)
-{
-    if (model->settings.precision != BERTRUN_PRECISION_AUTO)
-        return model->settings.precision;
-    switch (matrix_dtype(model)) {
-    case BR_DTYPE_S8:
-        return BERTRUN_PRECISION_INT8;
-    case BR_DTYPE_BF16:
-        return BERTRUN_PRECISION_BF16;
-    default:
-        return BERTRUN_PRECISION_F32;
-    }
-}
-
-static bertrun_status choose_activations(bertrun_model *model, const char *path,
-                                         bertrun_error *error)
-{
-    const br_fixed_input *inputs;
-    bool any = br_checkpoint_fixed_inputs(model->checkpoint, &inputs) > 0;
-    bertrun_activations asked = model->settings.activations;
-    model->info.activations = asked;
-    if (asked == BERTRUN_ACTIVATIONS_AUTO)
-        model->info.activations = any ? BERTRUN_ACTIVATIONS_STATIC : BERTRUN_ACTIVATIONS_TOKEN;
-    if (asked == BERTRUN_ACTIVATIONS_STATIC && !any)
-        return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
-                       "%s: activations static: the file has no fixed scales", path);
-    return BERTRUN_OK;
-}
-
 static size_t count_parameters(const br_checkpoint *checkpoint)
 {
     const br_tensor *tensors;
@@ -317,15 +273,6 @@ static uint64_t count_weight_bytes(const bertrun_model *model)
     return bytes;
 }
 
-static bertrun_weights weights_in_use(const bertrun_model *model)
-{
-    const br_tensor *scale =
-        br_checkpoint_find(model->checkpoint, "encoder.layer.0.attention.self.query.weight_scale");
-    bool per_tensor =
-        scale ? scale->shape[0] == 1 : choose_weights(model) == BERTRUN_WEIGHTS_PER_TENSOR;
-    return per_tensor ? BERTRUN_WEIGHTS_PER_TENSOR : BERTRUN_WEIGHTS_PER_CHANNEL;
-}
-
 static size_t smallest_nonzero(size_t a, size_t b)
 {
     return a == 0 || (b != 0 && b < a) ? b : a;
@@ -338,11 +285,13 @@ static void fill_info(bertrun_model *model)
         config->max_length ? config->max_length : br_tokenizer_max_length(model->tokenizer);
     model->info = (bertrun_model_info){
         .architecture = config->architecture,
-        .stored_dtype = stored_dtype(matrix_dtype(model)),
+        .stored_dtype = stored_dtype(br_stored_dtype(model->checkpoint)),
         .task = model->num_heads > 0 ? model->heads[0].spec->task : BERTRUN_TASK_EMBED,
         .precision = model->info.precision,
+        .num_kept = model->info.num_kept,
+        .kept = model->info.kept,
         .activations = model->info.activations,
-        .weights = weights_in_use(model),
+        .weights = model->info.weights,
         .pooling = config->pooling ? config->pooling : BERTRUN_POOLING_MEAN,
         .normalize = config->normalize,
         .has_pooler = config->has_pooler,
@@ -382,8 +331,7 @@ static bertrun_status load(bertrun_model *model, const char *path, bertrun_error
     model->config = br_checkpoint_config(model->checkpoint);
     BR_TRY(load_tokenizer(model, path, error));
     BR_TRY(br_onednn_open(&model->onednn, error));
-    model->info.precision = choose_precision(model);
-    BR_TRY(choose_activations(model, path, error));
+    BR_TRY(br_choose_scheme(model, path, error));
     BR_TRY(br_choose_kernels(model, error));
     BR_TRY(load_weights(model, error));
     fill_info(model);
@@ -436,6 +384,7 @@ void bertrun_model_close(bertrun_model **pointer)
     br_free(model->embeddings.position);
     br_free(model->embeddings.token_type);
     br_free(model->embeddings.layer_norm.memory);
+    br_free_scheme(model);
     br_arena_free(&model->weights);
     br_onednn_close(&model->onednn);
     br_tokenizer_close(&model->tokenizer);

@@ -69,7 +69,8 @@ typedef struct bertrun_model bertrun_model;
 
 /** What the linear projections compute in. */
 typedef enum bertrun_precision {
-    BERTRUN_PRECISION_AUTO = 0, /**< int8 for int8 weights, bf16 for BF16 ones, else f32 */
+    BERTRUN_PRECISION_AUTO = 0, /**< each layer as it is stored: int8 for int8 weights, bf16 for
+                                     BF16 ones, else f32 */
     BERTRUN_PRECISION_INT8,     /**< s8 weights, activations quantized to u8 at run time */
     BERTRUN_PRECISION_BF16,     /**< bf16 weights, and activations where the CPU has bf16
                                      arithmetic; f32 sums */
@@ -157,12 +158,20 @@ typedef struct bertrun_prompt {
     const char *name, *text;
 } bertrun_prompt;
 
+/** A linear layer that computes in another precision than most. */
+typedef struct bertrun_kept_layer {
+    const char *name; /**< as in docs/FORMAT.md, less ".weight" */
+    bertrun_precision precision;
+} bertrun_kept_layer;
+
 /** Facts about an open model. Strings and arrays belong to the model. */
 typedef struct bertrun_model_info {
     const char *architecture; /**< as in config.json, e.g. "DistilBertForSequenceClassification" */
     const char *stored_dtype; /**< "int8", "f16", "bf16" or "f32": how the file holds the weights */
     bertrun_task task;        /**< what the model's head is for */
-    bertrun_precision precision;
+    bertrun_precision precision; /**< never AUTO; of a mixed model INT8 */
+    size_t num_kept;
+    const bertrun_kept_layer *kept;  /**< [num_kept] layers of a mixed model in another precision */
     bertrun_activations activations; /**< never AUTO */
     bertrun_weights weights;         /**< never AUTO: of the first layer; used by int8 only */
     bertrun_pooling pooling;  /**< default pooling, never AUTO */
@@ -542,12 +551,22 @@ typedef enum bertrun_dtype {
     BERTRUN_DTYPE_F32,
 } bertrun_dtype;
 
+/** Linear layers that are stored in a dtype of their own. */
+typedef struct bertrun_keep {
+    const char *layers;  /**< a name as in docs/FORMAT.md, less ".weight", or a pattern of fnmatch(3):
+                              "encoder.layer.0.*", "*.output.dense". It must match some layer */
+    bertrun_dtype dtype; /**< BF16, F16 or F32; the layer then computes in bf16 or f32 */
+} bertrun_keep;
+
 typedef struct bertrun_convert_settings {
     bertrun_dtype dtype;     /**< default INT8: symmetric s8 with f32 scales */
     bertrun_weights weights; /**< default AUTO: PER_CHANNEL; used by INT8 only */
+    const bertrun_keep *keep; /**< [num_keep] exceptions from dtype, default none; of several that
+                                   match a layer the last one holds. Borrowed for the call */
+    size_t num_keep;
     bertrun_log_fn log;      /**< default NULL */
     void *log_data;
-    uint64_t reserved[7];
+    uint64_t reserved[5];
 } bertrun_convert_settings;
 
 BERTRUN_API void bertrun_convert_settings_init(bertrun_convert_settings *settings);

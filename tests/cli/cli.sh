@@ -351,6 +351,18 @@ test_info() {
   shows 'int8 scales      weights per-channel, activations token' "$bertrun" info model.bin
 }
 
+test_keep() {
+  "$bertrun" convert "$classifier" -o model.bin --keep bf16 'encoder.layer.0.attention.*' pooler.dense --keep f32 classifier
+  shows '^runs in          int8' "$bertrun" info model.bin
+  grep -q '^kept layers      bf16: encoder.layer.0.attention.self.query$' out
+  grep -q '^                 f32: classifier$' out
+  [[ $(grep -c 'bf16: \|f32: ' out) == 6 ]]
+  shows '"pooler.dense": "bf16"' "$bertrun" info model.bin --json
+  expect 1 'keep: no linear layer.s name matches "encoder.layer.9' "$bertrun" convert "$bert" -o x.bin --keep bf16 'encoder.layer.9.*'
+  expect 1 'keep classifier: dtype 0 is no float' "$bertrun" convert "$classifier" -o x.bin --keep int8 classifier
+  expect 2 '--keep: names no layer' "$bertrun" convert "$bert" --keep bf16 -o x.bin
+}
+
 # ----------------------------------------------------------------------------------- tokenize
 
 # A vocabulary of its own, so that the ids are known.
