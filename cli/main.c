@@ -16,6 +16,7 @@ static const struct {
     {"info", cli_info, "print what a model is"},
     {"tokenize", cli_tokenize, "turn texts into token ids, or back"},
     {"bench", cli_bench, "measure speed"},
+    {"compare", cli_compare, "put models side by side over a labelled file"},
 };
 enum { NUM_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -68,7 +68,7 @@ test_help_and_version() {
   local command
   shows '^usage: bertrun' "$bertrun" --help
   shows '^bertrun [0-9]+\.[0-9]+\.[0-9]+$' "$bertrun" --version
-  for command in run convert info bench tokenize; do
+  for command in run convert info bench tokenize compare; do
     shows "^usage: bertrun.*$command" "$bertrun" "$command" --help
   done
 }
