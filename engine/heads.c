@@ -160,6 +160,17 @@ br_rows br_workspace_rows(const br_workspace *work)
     return (br_rows){work->hidden.data, work->hidden_stride};
 }
 
+bertrun_status br_head_gather(const br_workspace *work, br_head_rows *scratch, const size_t *rows,
+                              size_t count, br_rows *out, bertrun_error *error)
+{
+    size_t hidden = work->model->info.hidden_size;
+    BR_TRY(reserve_rows(scratch, 0, count, hidden, out, error));
+    for (size_t i = 0; i < count; i++)
+        memcpy(out->data + i * out->stride, br_workspace_hidden(work, rows[i]),
+               hidden * sizeof(float));
+    return BERTRUN_OK;
+}
+
 bertrun_status br_head_run(br_workspace *work, br_head_rows *scratch, const br_head *head,
                            size_t count, br_rows *inout, bertrun_error *error)
 {

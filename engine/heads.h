@@ -33,6 +33,10 @@ typedef struct br_rows {
 bertrun_status br_head_embed(br_workspace *work, br_head_rows *head, const br_batch *batch,
                              bertrun_pooling pooling, br_rows *out, bertrun_error *error);
 
+/** Copies those rows of the last hidden state to scratch, where br_head_run() reads them. */
+bertrun_status br_head_gather(const br_workspace *work, br_head_rows *scratch, const size_t *rows,
+                              size_t count, br_rows *out, bertrun_error *error);
+
 /**
  * Runs `count` rows of hidden_size through a head; *inout is rows of work->hidden, or of scratch,
  * and becomes [count, outputs of the head] in scratch.

@@ -30,6 +30,28 @@ static bertrun_status append(bertrun_session *session, size_t index, const int32
     return BERTRUN_OK;
 }
 
+/* Tokens of the last sequence come from these places; from no text where `encoding` is NULL. */
+static bertrun_status keep_places(bertrun_session *session, const br_encoding *encoding,
+                                  size_t first, bertrun_error *error)
+{
+    const size_t *cu_seqlens = session->cu_seqlens.data;
+    size_t used = cu_seqlens[session->num_sequences - 1];
+    size_t end = cu_seqlens[session->num_sequences], count = end - used;
+    if (!br_buffer_grow(&session->spans, used * sizeof(br_span), end, sizeof(br_span)) ||
+        !br_buffer_grow(&session->word_ids, used * sizeof(int32_t), end, sizeof(int32_t)) ||
+        !br_buffer_grow(&session->special_mask, used, end, 1))
+        return br_fail_nomem(error);
+    br_span *spans = (br_span *)session->spans.data + used;
+    int32_t *word_ids = (int32_t *)session->word_ids.data + used;
+    uint8_t *special_mask = (uint8_t *)session->special_mask.data + used;
+    for (size_t i = 0; i < count; i++) {
+        spans[i] = encoding ? encoding->spans[first + i] : (br_span){0};
+        word_ids[i] = encoding ? encoding->word_ids[first + i] : -1;
+        special_mask[i] = encoding ? encoding->special_mask[first + i] : 0;
+    }
+    return BERTRUN_OK;
+}
+
 /* --------------------------------------------------------------------------------------- ids */
 
 static bertrun_status check_ids(const bertrun_session *session, const bertrun_input *input,
@@ -58,12 +80,13 @@ static bertrun_status check_type_ids(const bertrun_session *session, const uint8
 }
 
 static bertrun_status pack_ids(bertrun_session *session, const bertrun_input *input, size_t index,
-                               bertrun_text_info *info, bertrun_error *error)
+                               bool places, bertrun_text_info *info, bertrun_error *error)
 {
     BR_TRY(check_ids(session, input, index, error));
     BR_TRY(check_type_ids(session, input->type_ids, input->num_ids, index, error));
     *info = (bertrun_text_info){.tokens = input->num_ids, .windows = 1};
-    return append(session, index, input->ids, input->type_ids, input->num_ids, 0, error);
+    BR_TRY(append(session, index, input->ids, input->type_ids, input->num_ids, 0, error));
+    return places ? keep_places(session, NULL, 0, error) : BERTRUN_OK;
 }
 
 /* -------------------------------------------------------------------------------------- text */
@@ -98,7 +121,14 @@ static bertrun_status begin(bertrun_session *session, packing *p, bertrun_error 
         .truncate_middle = session->long_text == BERTRUN_LONG_TEXT_HEAD_TAIL,
         .overflow = session->long_text == BERTRUN_LONG_TEXT_STRIDE,
         .stride = session->stride,
+        .offsets = p->plan->places,
     };
+    if (p->plan->context) {
+        p->options.truncation = BERTRUN_TRUNCATION_ONLY_SECOND;
+        p->options.truncate_left = p->options.truncate_middle = false;
+        p->options.overflow = true;
+        p->options.stride = p->plan->stride;
+    }
     session->num_sequences = 0;
     if (!br_buffer_reserve(&session->cu_seqlens, 1, sizeof(size_t)))
         return br_fail_nomem(error);
@@ -137,9 +167,9 @@ static bertrun_status check_long(const bertrun_session *session, const bertrun_i
                              encoding->count + encoding->truncated, session->max_length);
     if (encoding->num_windows > 1 && !p->plan->windows)
         return br_fail_input(error, BERTRUN_ERR_UNSUPPORTED, index,
-                             "more than %zu tokens; only embeddings are made of several windows",
+                             "more than %zu tokens; this task cannot do with several windows",
                              session->max_length);
-    return encoding->num_windows > 1 && input->pair
+    return encoding->num_windows > 1 && input->pair && !p->plan->context
                ? br_fail_input(error, BERTRUN_ERR_UNSUPPORTED, index,
                                "more than %zu tokens; a pair cannot be cut into windows",
                                session->max_length)
@@ -163,6 +193,8 @@ static bertrun_status append_windows(bertrun_session *session, const packing *p,
         size_t first = encoding->window_offsets[i], end = encoding->window_offsets[i + 1];
         BR_TRY(append(session, index, encoding->ids + first, encoding->type_ids + first,
                       end - first, i == 0 ? prompt_tokens_left(session, p) : 0, error));
+        if (p->plan->places)
+            BR_TRY(keep_places(session, encoding, first, error));
     }
     return BERTRUN_OK;
 }
@@ -176,8 +208,12 @@ static bertrun_status pack_text(bertrun_session *session, const bertrun_input *i
     size_t length = input->length;
     if (!prepend_prompt(session, p, &text, &length))
         return br_fail_nomem(error);
-    BR_TRY(br_tokenizer_encode(session->model->tokenizer, text, length, input->pair,
-                               input->pair_length, &p->options, &session->encoding, error));
+    bertrun_error why;
+    bertrun_status status =
+        br_tokenizer_encode(session->model->tokenizer, text, length, input->pair,
+                            input->pair_length, &p->options, &session->encoding, &why);
+    if (status != BERTRUN_OK)
+        return br_fail_input(error, status, index, "%s", why.message);
     if (encoding->count == 0)
         return br_fail_input(error, BERTRUN_ERR_ARGUMENT, index, "gives no tokens");
     BR_TRY(check_type_ids(session, encoding->type_ids, encoding->count, index, error));
@@ -199,7 +235,7 @@ bertrun_status br_pack_inputs(bertrun_session *session, const bertrun_input *inp
     bertrun_text_info *texts = session->texts.data;
     *output = (bertrun_output){.count = count, .texts = texts};
     for (size_t i = 0; i < count; i++) {
-        BR_TRY(inputs[i].ids ? pack_ids(session, &inputs[i], i, &texts[i], error)
+        BR_TRY(inputs[i].ids ? pack_ids(session, &inputs[i], i, plan->places, &texts[i], error)
                              : pack_text(session, &inputs[i], &p, i, &texts[i], error));
         output->total_tokens += texts[i].tokens;
         output->total_truncated += texts[i].truncated;

@@ -10,6 +10,9 @@ typedef struct br_input_plan {
     const char *prompt;  /* put in front of each text; NULL: none */
     bool exclude_prompt; /* session->pool_from is filled, so that pooling leaves its tokens out */
     bool windows;        /* the call can do with a text in several windows */
+    bool places;         /* the session's spans, word_ids and special_mask are filled */
+    bool context;        /* inputs are pairs whose second text is run in windows, always, which */
+    size_t stride;       /* share so many tokens */
 } br_input_plan;
 
 /** Fills the session's packed inputs, and count, texts and the totals of *output. */

@@ -92,9 +92,26 @@ void bertrun_session_close(bertrun_session **pointer)
     br_head_rows_free(&session->head);
     br_encoding_free(&session->encoding);
     br_buffer *buffers[] = {
-        &session->ids,      &session->type_ids, &session->cu_seqlens,     &session->batch_seqlens,
-        &session->texts,    &session->values,   &session->sequence_texts, &session->pool_from,
-        &session->prompted, &session->scores,   &session->codes,          &session->state_slots,
+        &session->ids,
+        &session->type_ids,
+        &session->cu_seqlens,
+        &session->batch_seqlens,
+        &session->texts,
+        &session->values,
+        &session->sequence_texts,
+        &session->pool_from,
+        &session->prompted,
+        &session->scores,
+        &session->codes,
+        &session->state_slots,
+        &session->spans,
+        &session->word_ids,
+        &session->special_mask,
+        &session->found,
+        &session->found_offsets,
+        &session->candidates,
+        &session->masks,
+        &session->label_scores,
     };
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         br_free(buffers[i]->data);

@@ -96,6 +96,8 @@ static void add_need(need_list *list, const br_tensor_need *module, const char *
         need->quantizable = quantizable;
         strncat(need->name, part, sizeof need->name - strlen(need->name) - 1);
         strncat(need->source, part, sizeof need->source - strlen(need->source) - 1);
+        if (need->other[0])
+            strncat(need->other, part, sizeof need->other - strlen(need->other) - 1);
     }
     list->count++;
 }
@@ -141,6 +143,19 @@ static size_t member(const br_model_config *config, size_t offset)
     return *(const size_t *)((const char *)config + offset);
 }
 
+/* Files of a decoder with its own weight may hold two biases, of which its own is the one that
+ * counts; those of a tied decoder hold one, mostly under the source's name. */
+static void name_decoder_bias(const br_module_spec *spec, const br_model_config *config,
+                              br_tensor_need *module)
+{
+    if (!spec->source)
+        return;
+    snprintf(module->source, sizeof module->source, "%s",
+             config->own_decoder ? spec->name : spec->source);
+    snprintf(module->other, sizeof module->other, "%s",
+             config->own_decoder ? spec->source : spec->name);
+}
+
 static void add_spec(need_list *list, const br_module_spec *spec, const br_model_config *config,
                      size_t layer)
 {
@@ -152,6 +167,8 @@ static void add_spec(need_list *list, const br_module_spec *spec, const br_model
         return;
     snprintf(module.name, sizeof module.name, spec->name, layer);
     snprintf(module.source, sizeof module.source, spec->source ? spec->source : spec->name, layer);
+    if (spec->kind == BR_MODULE_DECODER_BIAS)
+        name_decoder_bias(spec, config, &module);
     add_module(list, spec->kind, has_bias(spec->kind), &module);
 }
 

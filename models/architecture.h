@@ -21,7 +21,7 @@ typedef enum br_module_kind {
     BR_MODULE_RESIDUAL_NORM,  /* the same; a `.bin` may have residual_scale [rows] */
     BR_MODULE_DECODER,        /* weight [rows, columns], int8 by row; absent where it is that of the
                                  word embeddings */
-    BR_MODULE_DECODER_BIAS,   /* bias [rows] */
+    BR_MODULE_DECODER_BIAS,   /* bias [rows]; a decoder's own goes before the source's */
     BR_MODULE_RELU,           /* no tensors, as the next */
     BR_MODULE_HIDDEN_ACT,     /* the configuration's hidden_act */
 } br_module_kind;
@@ -102,6 +102,7 @@ enum { BR_TENSOR_NAME_SIZE = 96 };
 typedef struct br_tensor_need {
     char name[BR_TENSOR_NAME_SIZE];   /* canonical */
     char source[BR_TENSOR_NAME_SIZE]; /* in Hugging Face files, less the prefix */
+    char other[BR_TENSOR_NAME_SIZE];  /* another such name, tried where `source` is not; "": none */
     const char *prefix;               /* that source may bear there; static */
     bool dense;                       /* of config->dense[dense_index], which has its own file */
     size_t dense_index;

@@ -194,6 +194,8 @@ static br_found find_tensor(const br_checkpoint *checkpoint, const br_tensor_nee
     br_found found = {0};
     for (size_t i = 0; i < num_shards && !found.tensor; i++)
         found = find_in_file(&checkpoint->files[i], need->prefix, need->source);
+    for (size_t i = 0; need->other[0] && i < num_shards && !found.tensor; i++)
+        found = find_in_file(&checkpoint->files[i], need->prefix, need->other);
     if (!found.tensor && num_shards > 1)
         found.path = NULL; /* it could have been in any */
     return found;

@@ -234,10 +234,17 @@ TINY_MODELS = {
     "distilbert-regression": ("DistilBertForSequenceClassification",
                               dict(**DISTILBERT, activation="gelu", **labels("score")),
                               torch.float32, None),
+    "bert-cross-encoder": ("BertForSequenceClassification",
+                           dict(**BERT, hidden_act="gelu", **labels("relevance"),
+                                sentence_transformers={
+                                    "activation_fn": "torch.nn.modules.linear.Identity"}),
+                           torch.float32, None),
+    "bert-next-sentence": ("BertForNextSentencePrediction", dict(**BERT, hidden_act="gelu"),
+                           torch.float32, None),
 }
 
 
-def make_tiny(folder, seed, kind, config, dtype, finish):
+def save_tiny(folder, seed, kind, config, dtype):
     model_class = getattr(transformers, kind)
     model = randomize(model_class(model_class.config_class(**config)), seed).to(dtype)
     sharded = folder.name.endswith("sharded")
@@ -246,6 +253,11 @@ def make_tiny(folder, seed, kind, config, dtype, finish):
     tokenizer_config = {"do_lower_case": True, "model_max_length": 512,
                         "tokenizer_class": "BertTokenizer"}
     (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer_config) + "\n")
+    return model
+
+
+def make_tiny(folder, seed, kind, config, dtype, finish):
+    model = save_tiny(folder, seed, kind, config, dtype)
     if finish:
         finish(folder)
     print(folder.name)
@@ -264,6 +276,9 @@ def make_tiny(folder, seed, kind, config, dtype, finish):
     if logits is not None:
         scores = torch.tensor(logits)
         scores = scores.sigmoid() if ours.multi_label else scores.softmax(dim=1)
+        if "sentence_transformers" in ours.config:  # its activation is the identity
+            save(folder, logits=logits, scores=logits)
+            return check("logits", ours.logits(our_states[-1], cu_seqlens), logits)
         save(folder, logits=logits, scores=scores.numpy())
         check("logits", ours.logits(our_states[-1], cu_seqlens), logits)
         check("scores", ours.scores(ours.logits(our_states[-1], cu_seqlens)), scores.numpy())
@@ -279,6 +294,182 @@ def make_tiny(folder, seed, kind, config, dtype, finish):
     for name, expected in pooled.items():
         how = None if name == "embeddings" else name
         check(name, ours.embeddings(our_states[-1], cu_seqlens, how), expected)
+
+
+# --------------------------------------------------------------------------------- other heads
+
+NER_TEXTS = [
+    "The cat sat on the mat.",
+    "Playing un-able Runners and a man",
+    "",
+    "n\u00e4ive \u2603 caf\u00e9 3 runners unplayable",
+    "The quick brown fox jumps over the lazy dog, and so on, and so on.",
+]
+QUESTIONS = [
+    ("Is it so?", "It is not so on the mat, the man sat."),
+    ("the cat?", "The quick brown fox jumps over the lazy dog, and so on, and so on."),
+    ("", "a man"),
+    ("Who sat on the mat?", "The Cat sat. the cat sat."),
+]
+MASK_TEXTS = [
+    "The [MASK] sat on the mat.",
+    "[MASK] [MASK]",
+    ("Is it [MASK]?", "It is not [MASK]."),
+]
+TAGS = "O B-cat I-cat B-man I-man"
+
+HEADS = {
+    # name: (class, configuration, dtype of the file)
+    "bert-ner": ("BertForTokenClassification", dict(**BERT, hidden_act="gelu", **labels(TAGS)),
+                 torch.float32),
+    "distilbert-ner": ("DistilBertForTokenClassification",
+                       dict(**DISTILBERT, activation="gelu", **labels(TAGS)), torch.float32),
+    "bert-answer": ("BertForQuestionAnswering", dict(**BERT, hidden_act="gelu"), torch.float32),
+    "distilbert-answer": ("DistilBertForQuestionAnswering",
+                          dict(**DISTILBERT, activation="gelu"), torch.float32),
+    "bert-mlm": ("BertForMaskedLM", dict(**BERT, hidden_act="gelu"), torch.float32),
+    "bert-mlm-untied": ("BertForMaskedLM", dict(**BERT, hidden_act="relu",
+                                                tie_word_embeddings=False), torch.float32),
+    "distilbert-mlm": ("DistilBertForMaskedLM", dict(**DISTILBERT, activation="gelu"),
+                       torch.float32),
+    "bert-pretraining": ("BertForPreTraining", dict(**BERT, hidden_act="gelu"), torch.float32),
+}
+
+
+def save_rows(folder, name, rows):
+    lines = ["\t".join(f"{x:.9g}" if isinstance(x, float) else str(x) for x in row) + "\n"
+             for row in rows]
+    (folder / name).write_text("".join(lines), encoding="utf8")
+
+
+def save_lines(folder, name, texts):
+    lines = ["\t".join(as_pair(text)) + "\n" for text in texts]
+    (folder / name).write_text("".join(lines), encoding="utf8")
+
+
+def save_entities(folder, model, tokenizer):
+    """strategy, max_length, text, label, begin, end (code points), score; max_length 12 with
+    windows that share 4 tokens."""
+    rows = []
+    for max_length in (33, 12):
+        tokenizer.model_max_length = max_length
+        for strategy in ("none", "simple", "first", "average", "max"):
+            stride = {"stride": 4} if max_length == 12 else {}
+            if stride and strategy == "none":
+                continue
+            pipe = transformers.pipeline("token-classification", model=model, tokenizer=tokenizer,
+                                         aggregation_strategy=strategy, **stride)
+            for index, text in enumerate(NER_TEXTS):
+                for e in pipe(text) if text else []:
+                    rows.append((strategy, max_length, index, e.get("entity_group") or e["entity"],
+                                 e["start"], e["end"], float(e["score"])))
+    save_lines(folder, "texts.tsv", NER_TEXTS)
+    save_rows(folder, "entities.tsv", rows)
+
+
+def answers_of(model, tokenizer, question, context, max_length, top_k, no_answer, stride=6,
+               most_tokens=15):
+    """The question answering pipeline of transformers 4 (5 has none), with align_to_words."""
+    encoded = tokenizer(question, context, truncation="only_second", max_length=max_length,
+                        stride=stride, return_overflowing_tokens=True)
+    null_score, answers = 1e6, []
+    for window in encoded.encodings:
+        inputs = {"input_ids": torch.tensor([window.ids])}
+        if model.config.model_type == "bert":
+            inputs["token_type_ids"] = torch.tensor([window.type_ids])
+        with torch.no_grad():
+            output = model(**inputs)
+        wanted = np.array([s == 1 for s in window.sequence_ids])
+        wanted[0] = True
+        start, end = (np.where(wanted, x[0].numpy(), -10000.0)
+                      for x in (output.start_logits, output.end_logits))
+        start, end = (np.exp(x - x.max()) / np.exp(x - x.max()).sum() for x in (start, end))
+        null_score = min(null_score, start[0] * end[0])
+        start[0] = end[0] = 0
+        table = np.tril(np.triu(np.outer(start, end)), most_tokens - 1)
+        for flat in np.argsort(-table.ravel(), kind="stable")[:2 * top_k + 10]:
+            first, last = np.unravel_index(flat, table.shape)
+            if table[first, last] == 0:
+                continue
+            begin = window.word_to_chars(window.token_to_word(first), 1)[0]
+            stop = window.word_to_chars(window.token_to_word(last), 1)[1]
+            same = [a for a in answers if context[a[1]:a[2]].lower() == context[begin:stop].lower()]
+            if same:
+                same[0][0] += table[first, last]
+            else:
+                answers.append([table[first, last], begin, stop])
+    if no_answer:
+        answers.append([null_score, 0, 0])
+    return sorted(answers, key=lambda a: -a[0])[:top_k]
+
+
+def save_answers(folder, model, tokenizer):
+    """max_length, no_answer, question, begin, end (code points), score; windows share 6 tokens."""
+    rows = [(max_length, int(no_answer), index, begin, end, float(score))
+            for max_length in (33, 20) for no_answer in (False, True)
+            for index, (question, context) in enumerate(QUESTIONS)
+            for score, begin, end in answers_of(model, tokenizer, question, context, max_length, 3,
+                                                no_answer)]
+    save_lines(folder, "texts.tsv", QUESTIONS)
+    save_rows(folder, "answers.tsv", rows)
+
+
+def save_fills(folder, model, tokenizer):
+    """text, token index of the mask, id, score; the three best."""
+    rows = []
+    for index, text in enumerate(MASK_TEXTS):
+        inputs = tokenizer(*as_pair(text), return_tensors="pt")
+        if model.config.model_type != "bert":
+            inputs.pop("token_type_ids", None)
+        with torch.no_grad():
+            output = model(**inputs)
+        logits = output.prediction_logits if "prediction_logits" in output else output.logits
+        for at in (inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero()[:, 0].tolist():
+            values, ids = logits[0, at].softmax(0).topk(3)
+            rows += [(index, at, i, float(v)) for v, i in zip(values.tolist(), ids.tolist())]
+    save_lines(folder, "texts.tsv", MASK_TEXTS)
+    save_rows(folder, "fills.tsv", rows)
+
+
+def make_head(folder, seed, kind, config, dtype):
+    """A model whose results are lists: what transformers makes of texts, the pipeline's
+    post-processing included, and int8 logits by reference.py."""
+    model = save_tiny(folder, seed, kind, config, dtype).double().eval()
+    print(folder.name)
+    tokenizer = transformers.BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=True)
+    texts = NER_TEXTS
+    if "ner" in folder.name:
+        save_entities(folder, model, tokenizer)
+    elif "answer" in folder.name:
+        save_answers(folder, model, tokenizer)
+        texts = QUESTIONS
+    else:
+        save_fills(folder, model, tokenizer)
+        texts = MASK_TEXTS
+    ours = reference.Model(folder)
+    packed = ours.pack(texts)
+    last = ours.hidden_states(*packed)[-1]
+    encodings = [SimpleNamespace(ids=packed[0][a:b].tolist(), type_ids=packed[1][a:b].tolist())
+                 for a, b in zip(packed[2], packed[2][1:])]
+    logits = []
+    for e in encodings:
+        inputs = {"input_ids": torch.tensor([e.ids])}
+        if model.config.model_type == "bert":
+            inputs["token_type_ids"] = torch.tensor([e.type_ids])
+        with torch.no_grad():
+            output = model(**inputs)
+        if "start_logits" in output:
+            logits.append(torch.stack([output.start_logits[0], output.end_logits[0]], 1).numpy())
+        elif "prediction_logits" in output:
+            logits.append(output.prediction_logits[0].numpy())
+        else:
+            logits.append(output.logits[0].numpy())
+    logits = np.concatenate(logits)
+    check("logits", ours.token_logits(last), logits)
+    if "ner" in folder.name:
+        int8 = reference.Model(folder, "int8", "token")
+        save(folder, token_logits=logits,
+             int8_token=int8.token_logits(int8.hidden_states(*packed)[-1]))
 
 
 def save_int8(folder, packed):
@@ -386,6 +577,10 @@ def main():
         folder = output / "tiny" / name
         shutil.rmtree(folder, ignore_errors=True)
         make_tiny(folder, seed, *recipe)
+    for seed, (name, recipe) in enumerate(HEADS.items(), start=100):
+        folder = output / "tiny" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        make_head(folder, seed, *recipe)
     make_minilm(minilm, output)
     make_shapes(minilm, output)
 

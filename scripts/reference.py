@@ -283,7 +283,8 @@ class Model:
         self.eps = 1e-12 if distilbert else c.get("layer_norm_eps", 1e-12)
         labels = c.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
         self.labels = [labels[str(i)] for i in range(len(labels))]
-        self.classifies = self.architecture.endswith("ForSequenceClassification")
+        self.classifies = self.architecture.endswith(("ForSequenceClassification",
+                                                      "ForNextSentencePrediction"))
         self.multi_label = (c.get("problem_type") == "multi_label_classification"
                             or len(self.labels) == 1)
         sentence = read_json(self.directory / "sentence_bert_config.json", {})
@@ -386,7 +387,27 @@ class Model:
             x = np.maximum(self.linear("pre_classifier", last[cu_seqlens[:-1]]), 0)
         else:
             x = self.pooler(last, cu_seqlens)
-        return self.linear("classifier", x)
+        return self.linear("cls.seq_relationship" if "cls.seq_relationship.bias" in self.weights
+                           else "classifier", x)
+
+    def token_logits(self, last):
+        """Token classification [T, num_labels], question answering [T, 2], or masked language
+        modelling [T, V], whose decoder mostly has the word embeddings' weight."""
+        for name in ("classifier", "qa_outputs"):
+            if name + ".weight" in self.weights:
+                return self.linear(name, last)
+        names = (("vocab_transform", "vocab_layer_norm", "vocab_projector", "vocab_projector")
+                 if self.distilbert else
+                 ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
+                  "cls.predictions.decoder", "cls.predictions"))
+        dense, norm, decoder, bias = names
+        if self.config.get("tie_word_embeddings", True):
+            decoder = "embeddings.word_embeddings"
+        elif decoder + ".bias" in self.weights:
+            bias = decoder
+        x = self.norm(norm, self.activation(self.linear(dense, last)))
+        return Linear(self.weights[decoder + ".weight"], self.weights[bias + ".bias"],
+                      *self.scheme)(x)
 
     def scores(self, logits):
         return sigmoid(logits) if self.multi_label else softmax(logits)

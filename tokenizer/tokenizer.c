@@ -238,3 +238,8 @@ int32_t br_tokenizer_id(const br_tokenizer *tokenizer, const char *token, size_t
             id = config->added[i].id;
     return id;
 }
+
+int32_t br_tokenizer_unknown_id(const br_tokenizer *tokenizer)
+{
+    return tokenizer->wordpiece.unk_id;
+}

@@ -63,6 +63,9 @@ const char *br_tokenizer_token(const br_tokenizer *tokenizer, int32_t id, size_t
 /** A token's id by its text, or -1. */
 int32_t br_tokenizer_id(const br_tokenizer *tokenizer, const char *token, size_t length);
 
+/** The id of words that the vocabulary cannot make. */
+int32_t br_tokenizer_unknown_id(const br_tokenizer *tokenizer);
+
 /* Options and results are the public ones. */
 typedef bertrun_encode_options br_encode_options;
 typedef bertrun_span br_span;

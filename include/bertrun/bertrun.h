@@ -374,6 +374,139 @@ BERTRUN_API bertrun_status bertrun_classify(bertrun_session *session, const bert
                                             size_t count, bertrun_output *output,
                                             bertrun_error *error);
 
+/**
+ * The part of the text that a token comes from, half-open; 0,0 for special tokens. Offsets are those
+ * of Hugging Face, in bytes of the text as it was given, and in its code points. A maximal ill-formed
+ * sequence of bytes (what Python's errors="replace" turns into one U+FFFD) counts as one code point.
+ */
+typedef struct bertrun_span {
+    size_t byte_begin, byte_end;
+    size_t char_begin, char_end;
+} bertrun_span;
+
+/**
+ * Token classification: logits in `values`, their softmax in `scores`, both [total_tokens,
+ * num_labels]; token rows of all inputs stand one after another, special tokens included, and, with
+ * LONG_TEXT_STRIDE, those of each window.
+ * @return as bertrun_embed(); UNSUPPORTED where the model has no such head.
+ */
+BERTRUN_API bertrun_status bertrun_classify_tokens(bertrun_session *session,
+                                                   const bertrun_input *inputs, size_t count,
+                                                   bertrun_output *output, bertrun_error *error);
+
+/** How tokens become entities, as in transformers' token classification pipeline. */
+typedef enum bertrun_aggregation {
+    BERTRUN_AGGREGATION_SIMPLE = 0, /**< neighbouring tokens of one tag make an entity; "B-" begins a
+                                         new one */
+    BERTRUN_AGGREGATION_NONE,       /**< each token by itself, its label with "B-" or "I-" */
+    BERTRUN_AGGREGATION_FIRST,      /**< SIMPLE of words; a word's label is its first token's, */
+    BERTRUN_AGGREGATION_AVERAGE,    /**< that of the highest mean score, */
+    BERTRUN_AGGREGATION_MAX,        /**< that of its token with the highest score */
+} bertrun_aggregation;
+
+typedef struct bertrun_entity {
+    const char *label; /**< the model's; without what stands up to the first "-", unless NONE */
+    float score;       /**< mean over its tokens (or words) */
+    bertrun_span span; /**< in the input's text */
+} bertrun_entity;
+
+/** Result of bertrun_find_entities(); everything it points to belongs to the session. */
+typedef struct bertrun_entities {
+    size_t count;                   /**< number of inputs */
+    const size_t *offsets;          /**< [count + 1] first entity of each input, and their number */
+    const bertrun_entity *entities; /**< [offsets[count]], in the order of the text */
+    const bertrun_text_info *texts; /**< [count] */
+} bertrun_entities;
+
+/**
+ * Named entities: what is not labelled "O". With LONG_TEXT_STRIDE a long text is run in windows; of
+ * entities that overlap the longer one stays, of equally long ones that of the higher score.
+ * @param inputs [count] single texts
+ * @return as bertrun_embed(); UNSUPPORTED where the model has no such head, or an input is a pair or
+ *         ids; ARGUMENT where the aggregation is unknown. After warm-up a call allocates nothing.
+ */
+BERTRUN_API bertrun_status bertrun_find_entities(bertrun_session *session,
+                                                 const bertrun_input *inputs, size_t count,
+                                                 bertrun_aggregation aggregation,
+                                                 bertrun_entities *output, bertrun_error *error);
+
+typedef struct bertrun_answer_options {
+    size_t top_k;             /**< answers a question at most; default 0: one */
+    size_t max_answer_tokens; /**< default 0: 15 */
+    size_t stride;            /**< tokens by which windows of a long context overlap; default 0: 128,
+                                   at most half of max_length */
+    bool no_answer;           /**< default false; true: that there is none is an answer, too */
+    uint64_t reserved[4];
+} bertrun_answer_options;
+
+BERTRUN_API void bertrun_answer_options_init(bertrun_answer_options *options);
+
+typedef struct bertrun_answer {
+    float score;       /**< probability of its start times that of its end, of all windows and places
+                            where the same text (whatever its case) is found together */
+    bertrun_span span; /**< in the context, whole words; empty: there is no answer */
+} bertrun_answer;
+
+/** Result of bertrun_answer_questions(); everything it points to belongs to the session. */
+typedef struct bertrun_answers {
+    size_t count;                   /**< number of inputs */
+    const size_t *offsets;          /**< [count + 1] first answer of each input, and their number */
+    const bertrun_answer *answers;  /**< [offsets[count]], of each input the best first */
+    const bertrun_text_info *texts; /**< [count] */
+} bertrun_answers;
+
+/**
+ * Extractive question answering (Devlin et al. 2018, SQuAD), as transformers 4's pipeline: the best
+ * spans of the context by softmax of start times softmax of end within each window; with no_answer
+ * the least such product of any window's [CLS] counts as the score of the empty answer. Contexts that
+ * are too long are run in windows, whatever the session's long_text.
+ * @param inputs  [count] pairs: `text` is the question, `pair` the context
+ * @param options NULL for defaults
+ * @return as bertrun_embed(); UNSUPPORTED where the model has no such head; ARGUMENT where an input
+ *         is no pair, the question leaves no room or the stride is too large.
+ */
+BERTRUN_API bertrun_status bertrun_answer_questions(bertrun_session *session,
+                                                    const bertrun_input *inputs, size_t count,
+                                                    const bertrun_answer_options *options,
+                                                    bertrun_answers *output, bertrun_error *error);
+
+/** A token for a [MASK]. */
+typedef struct bertrun_fill {
+    int32_t id;
+    float score;         /**< softmax over the vocabulary */
+    const char *token;   /**< [token_length], no NUL; e.g. "guitar", "##s"; belongs to the model;
+                              NULL: an id without a token */
+    size_t token_length;
+} bertrun_fill;
+
+/** A [MASK] of an input. */
+typedef struct bertrun_mask {
+    size_t token;              /**< its index among the input's tokens, [CLS] being 0 */
+    bertrun_span span;         /**< in its text; empty where the input is ids */
+    const bertrun_fill *fills; /**< [num_fills], the best first */
+} bertrun_mask;
+
+/** Result of bertrun_fill_masks(); everything it points to belongs to the session. */
+typedef struct bertrun_masks {
+    size_t count;                   /**< number of inputs */
+    size_t num_fills;               /**< of each mask: top_k, or the vocabulary where that is less */
+    const size_t *offsets;          /**< [count + 1] first mask of each input, and their number */
+    const bertrun_mask *masks;      /**< [offsets[count]] */
+    const bertrun_text_info *texts; /**< [count] */
+} bertrun_masks;
+
+/**
+ * Masked language modelling (Devlin et al. 2018): the top_k tokens for each "[MASK]". The decoder
+ * runs for the masked rows only.
+ * @param inputs [count] texts, pairs or ids with a [MASK] each
+ * @param top_k  at least 1
+ * @return as bertrun_embed(); UNSUPPORTED where the model has no such head; ARGUMENT where top_k is 0
+ *         or an input has no [MASK] (or it was cut away), naming the input.
+ */
+BERTRUN_API bertrun_status bertrun_fill_masks(bertrun_session *session, const bertrun_input *inputs,
+                                              size_t count, size_t top_k, bertrun_masks *output,
+                                              bertrun_error *error);
+
 typedef struct bertrun_hidden_options {
     const int *layers; /**< [num_layers] each once, in the order wanted: 0 the embedding layer's
                             output, K that of encoder layer K, -1 that of the last one. Borrowed.
@@ -485,16 +618,6 @@ typedef struct bertrun_encode_options {
 } bertrun_encode_options;
 
 BERTRUN_API void bertrun_encode_options_init(bertrun_encode_options *options);
-
-/**
- * The part of the text that a token comes from, half-open; 0,0 for special tokens. Offsets are those
- * of Hugging Face, in bytes of the text as it was given, and in its code points. A maximal ill-formed
- * sequence of bytes (what Python's errors="replace" turns into one U+FFFD) counts as one code point.
- */
-typedef struct bertrun_span {
-    size_t byte_begin, byte_end;
-    size_t char_begin, char_end;
-} bertrun_span;
 
 /** Tokens of a text or a pair: all windows, one after another. It all belongs to the encoder. */
 typedef struct bertrun_tokens {

@@ -15,6 +15,8 @@ static const char *const all_models[] = {
     "tiny/distilbert-sharded",
     "tiny/distilbert-classifier-bf16",
     "tiny/distilbert-regression",
+    "tiny/bert-cross-encoder",
+    "tiny/bert-next-sentence",
 };
 enum { NUM_MODELS = sizeof all_models / sizeof *all_models };
 
@@ -82,6 +84,16 @@ Test(tiny_f32, distilbert_sharded)
 Test(tiny_f32, distilbert_classifier_bf16)
 {
     with_f32_session("tiny/distilbert-classifier-bf16", golden_check_logits);
+}
+
+Test(tiny_f32, bert_cross_encoder)
+{
+    with_f32_session("tiny/bert-cross-encoder", golden_check_logits);
+}
+
+Test(tiny_f32, bert_next_sentence)
+{
+    with_f32_session("tiny/bert-next-sentence", golden_check_logits);
 }
 
 Test(tiny_f32, distilbert_regression)

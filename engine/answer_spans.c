@@ -1,0 +1,138 @@
+#include "engine/answer_spans.h"
+
+#include <math.h>
+
+#include "tokenizer/unicode.h"
+#include "tokenizer/utf8.h"
+
+/* ---------------------------------------------------------------------------------- candidates */
+
+static bool is_context(const br_context_window *window, size_t token)
+{
+    return window->type_ids[token] == 1 && !window->special_mask[token];
+}
+
+/* Softmax of one column of the logits over the context and [CLS], the first token; 0 elsewhere. */
+static void normalize(const br_context_window *window, size_t column, float *out)
+{
+    const float *logits = window->logits + column;
+    float most = logits[0];
+    double sum = 0;
+    for (size_t i = 1; i < window->count; i++)
+        if (is_context(window, i) && logits[2 * i] > most)
+            most = logits[2 * i];
+    for (size_t i = 0; i < window->count; i++) {
+        out[i] = i == 0 || is_context(window, i) ? expf(logits[2 * i] - most) : 0;
+        sum += (double)out[i];
+    }
+    for (size_t i = 0; i < window->count; i++)
+        out[i] = (float)((double)out[i] / sum);
+}
+
+/* Keeps the `most` best, in order; returns how many there are now. */
+static size_t insert(br_candidate *candidates, size_t count, size_t most, br_candidate candidate)
+{
+    if (count == most && candidates[count - 1].score >= candidate.score)
+        return count;
+    size_t at = count < most ? count++ : count - 1;
+    for (; at > 0 && candidates[at - 1].score < candidate.score; at--)
+        candidates[at] = candidates[at - 1];
+    candidates[at] = candidate;
+    return count;
+}
+
+size_t br_find_candidates(const br_context_window *window, size_t max_answer_tokens, size_t most,
+                          br_candidate *candidates, float *no_answer)
+{
+    size_t found = 0;
+    normalize(window, 0, window->start);
+    normalize(window, 1, window->end);
+    *no_answer = fminf(*no_answer, window->start[0] * window->end[0]);
+    for (size_t i = 1; i < window->count; i++)
+        for (size_t j = i; j < window->count && j - i < max_answer_tokens; j++) {
+            float score = window->start[i] * window->end[j];
+            if (is_context(window, i) && is_context(window, j) && score > 0)
+                found = insert(candidates, found, most, (br_candidate){i, j, score});
+        }
+    return found;
+}
+
+br_span br_candidate_span(const br_context_window *window, const br_candidate *candidate)
+{
+    const int32_t *words = window->word_ids;
+    size_t first = candidate->first, last = candidate->last;
+    while (first > 0 && is_context(window, first - 1) && words[first - 1] == words[first])
+        first--;
+    while (last + 1 < window->count && is_context(window, last + 1) &&
+           words[last + 1] == words[last])
+        last++;
+    const br_span *begin = &window->spans[first], *end = &window->spans[last];
+    return (br_span){begin->byte_begin, end->byte_end, begin->char_begin, end->char_end};
+}
+
+/* ------------------------------------------------------------------------------------- answers */
+
+/* A text's code points in lower case, one at a time. */
+typedef struct lower_text {
+    const uint8_t *at, *end;
+    uint32_t pending[BR_MAX_LOWER];
+    unsigned count, next;
+} lower_text;
+
+static lower_text lower_of(const char *context, const br_span *span)
+{
+    const uint8_t *bytes = (const uint8_t *)context;
+    return (lower_text){.at = bytes + span->byte_begin, .end = bytes + span->byte_end};
+}
+
+static bool next_lower(lower_text *text, uint32_t *out)
+{
+    if (text->next == text->count) {
+        uint32_t cp;
+        if (text->at == text->end)
+            return false;
+        text->at += br_utf8_decode(text->at, (size_t)(text->end - text->at), &cp);
+        text->count = br_char_lower(cp, text->pending);
+        text->next = 0;
+    }
+    *out = text->pending[text->next++];
+    return true;
+}
+
+static bool reads_the_same(const char *context, const br_span *a, const br_span *b)
+{
+    lower_text x = lower_of(context, a), y = lower_of(context, b);
+    for (;;) {
+        uint32_t p = 0, q = 0;
+        bool more = next_lower(&x, &p);
+        if (more != next_lower(&y, &q))
+            return false;
+        if (!more)
+            return true;
+        if (p != q)
+            return false;
+    }
+}
+
+size_t br_add_answer(bertrun_answer *answers, size_t count, const bertrun_answer *answer,
+                     const char *context)
+{
+    for (size_t i = 0; i < count; i++)
+        if (reads_the_same(context, &answers[i].span, &answer->span)) {
+            answers[i].score += answer->score;
+            return count;
+        }
+    answers[count] = *answer;
+    return count + 1;
+}
+
+void br_sort_answers(bertrun_answer *answers, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        bertrun_answer answer = answers[i];
+        size_t at = i;
+        for (; at > 0 && answers[at - 1].score < answer.score; at--)
+            answers[at] = answers[at - 1];
+        answers[at] = answer;
+    }
+}

@@ -1,0 +1,44 @@
+/* From start and end logits to answers, as transformers 4's QuestionAnsweringPipeline goes. */
+#ifndef BR_ANSWER_SPANS_H
+#define BR_ANSWER_SPANS_H
+
+#include "engine/model.h"
+
+/** One window of a question and its context. */
+typedef struct br_context_window {
+    size_t count;
+    const uint8_t *type_ids;     /* [count] */
+    const uint8_t *special_mask; /* [count] */
+    const br_span *spans;        /* [count] */
+    const int32_t *word_ids;     /* [count] */
+    const float *logits;         /* [count, 2]: start and end */
+    float *start, *end;          /* scratch, [count] each: probabilities */
+} br_context_window;
+
+/** A first and a last token. */
+typedef struct br_candidate {
+    size_t first, last;
+    float score;
+} br_candidate;
+
+/**
+ * The `most` best candidates of a window, the best first; returns how many there are. *no_answer
+ * becomes the probability of [CLS] where that is less.
+ */
+size_t br_find_candidates(const br_context_window *window, size_t max_answer_tokens, size_t most,
+                          br_candidate *candidates, float *no_answer);
+
+/** The whole words from the candidate's first to its last token. */
+br_span br_candidate_span(const br_context_window *window, const br_candidate *candidate);
+
+/**
+ * Adds an answer to the `count` of one question, or its score to the answer that reads the same but
+ * for case; returns the new count.
+ */
+size_t br_add_answer(bertrun_answer *answers, size_t count, const bertrun_answer *answer,
+                     const char *context);
+
+/** Sorts by score, the best first; equal ones keep their order. */
+void br_sort_answers(bertrun_answer *answers, size_t count);
+
+#endif
