@@ -90,18 +90,18 @@ static bool convert_row(const float *row, size_t n, br_dtype dtype, void *out)
     return finite;
 }
 
-/* `scale` receives the scales of int8: one a row, or a single one. */
+/* int8: `scale` receives the scheme's scales, one a row or a single one. */
 static bertrun_status convert_rows(conversion *c, const br_tensor *in, br_dtype dtype, void *out,
-                                   float *scale, bool per_tensor, bertrun_error *error)
+                                   const br_weight_scheme *scheme, float *scale,
+                                   bertrun_error *error)
 {
     size_t columns = in->shape[in->rank - 1], rows = br_tensor_count(in) / columns;
-    br_weight_scheme scheme = br_weight_scheme_choose(in, per_tensor, c->row);
     for (size_t r = 0; r < rows; r++) {
         void *out_row = (char *)out + r * columns * br_dtype_size(dtype);
         br_tensor_to_f32(in, r * columns, columns, c->row);
-        if (dtype == BR_DTYPE_S8
-                ? !br_quantize_row(&scheme, c->row, columns, out_row, scale + (per_tensor ? 0 : r))
-                : !convert_row(c->row, columns, dtype, out_row))
+        if (dtype == BR_DTYPE_S8 ? !br_quantize_row(scheme, r, c->row, columns, out_row,
+                                                    scale + (scheme->per_tensor ? 0 : r))
+                                 : !convert_row(c->row, columns, dtype, out_row))
             return br_fail(error, BERTRUN_ERR_FORMAT,
                            "%s: tensor \"%s\" has a weight in row %zu that is not finite, or too "
                            "large for %s",
@@ -137,13 +137,15 @@ static bertrun_status add_converted(conversion *c, const br_tensor *in, br_dtype
     out->dtype = dtype;
     out->data = data;
     out->bytes = br_tensor_count(in) * br_dtype_size(dtype);
-    bool per_tensor = dtype == BR_DTYPE_S8 && in->linear && c->per_tensor;
+    br_weight_scheme scheme = {0};
     if (dtype == BR_DTYPE_S8) {
-        scale = add_vector(c, in->name, "_scale", BR_DTYPE_F32, per_tensor ? 1 : in->shape[0]);
+        scheme = br_weight_scheme_choose(c->checkpoint, in, in->linear && c->per_tensor, c->row);
+        scale =
+            add_vector(c, in->name, "_scale", BR_DTYPE_F32, scheme.per_tensor ? 1 : in->shape[0]);
         if (!scale)
             return br_fail_nomem(error);
     }
-    return convert_rows(c, in, dtype, data, scale, per_tensor, error);
+    return convert_rows(c, in, dtype, data, &scheme, scale, error);
 }
 
 static const br_dtype dtypes[] = {

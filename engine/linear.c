@@ -110,7 +110,7 @@ static bertrun_status store_s8_row(packing *pack, const part_tensors *part,
         *scale = stored_scale(part, r);
     } else {
         widen_row(pack, part, r, 1);
-        if (!br_quantize_row(scheme, pack->row, in, out, scale))
+        if (!br_quantize_row(scheme, r, pack->row, in, out, scale))
             return br_fail(error, BERTRUN_ERR_FORMAT, "tensor %s: row %zu is not finite",
                            part->weight->name, r);
     }
@@ -137,20 +137,21 @@ static void store_bias(packing *pack, const part_tensors *part, float factor, si
 static bertrun_status choose_scheme(br_weight_scheme *out, const packing *pack,
                                     const part_tensors *part, bertrun_error *error)
 {
-    bool per_tensor = pack->packer->weights == BERTRUN_WEIGHTS_PER_TENSOR;
+    bertrun_weights wanted = pack->packer->weights;
     if (pack->linear->type != BR_MATMUL_U8S8)
         return BERTRUN_OK;
-    if (part->weight->dtype != BR_DTYPE_S8) {
-        *out = br_weight_scheme_choose(part->weight, per_tensor, pack->row);
+    if (part->weight->dtype == BR_DTYPE_S8)
+        out->per_tensor = part->weight_scale->shape[0] != part->weight->shape[0];
+    else
+        *out = br_weight_scheme_choose(pack->packer->checkpoint, part->weight,
+                                       wanted == BERTRUN_WEIGHTS_PER_TENSOR, pack->row);
+    bertrun_weights weights =
+        out->per_tensor ? BERTRUN_WEIGHTS_PER_TENSOR : BERTRUN_WEIGHTS_PER_CHANNEL;
+    if (wanted == BERTRUN_WEIGHTS_AUTO || weights == wanted || part->weight->shape[0] == 1)
         return BERTRUN_OK;
-    }
-    size_t wanted = per_tensor ? 1 : part->weight->shape[0];
-    if (pack->packer->weights != BERTRUN_WEIGHTS_AUTO && part->weight_scale->shape[0] != wanted)
-        return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
-                       "tensor %s: its int8 weights are %s, not %s: convert the original again",
-                       part->weight->name, per_tensor ? "per-channel" : "per-tensor",
-                       bertrun_weights_name(pack->packer->weights));
-    return BERTRUN_OK;
+    return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
+                   "tensor %s: its int8 weights are %s, not %s: convert the original again",
+                   part->weight->name, bertrun_weights_name(weights), bertrun_weights_name(wanted));
 }
 
 static bertrun_status store_parts(packing *pack, const br_linear_part *parts, size_t num_parts,

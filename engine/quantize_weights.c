@@ -2,6 +2,10 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "models/architecture.h"
 
 /* Adding 1.5 * 2^23 leaves no room for a fraction, so that the addition itself rounds, half to
  * even; holds for |x| < 2^22. */
@@ -36,30 +40,56 @@ static bool is_finite(const float *row, size_t n)
     return finite;
 }
 
-br_weight_scheme br_weight_scheme_choose(const br_tensor *weight, bool per_tensor, float *row)
+static float scale_of_tensor(const br_tensor *weight, float *row)
 {
     size_t columns = weight->shape[weight->rank - 1], count = br_tensor_count(weight);
     float most = 0;
-    for (size_t begin = 0; per_tensor && begin < count; begin += columns) {
+    for (size_t begin = 0; begin < count; begin += columns) {
         br_tensor_to_f32(weight, begin, columns, row);
         for (size_t i = 0; i < columns; i++)
             most = fabsf(row[i]) > most ? fabsf(row[i]) : most;
     }
-    return (br_weight_scheme){per_tensor, fmaxf(most / 127.5F, FLT_EPSILON)};
+    return fmaxf(most / 127.5F, FLT_EPSILON);
 }
 
-bool br_quantize_row(const br_weight_scheme *scheme, const float *row, size_t n, int8_t *q,
-                     float *scale)
+static const br_fixed_weight *find_fixed(const br_checkpoint *checkpoint, const br_tensor *weight)
 {
-    if (!scheme->per_tensor)
+    char linear[BR_TENSOR_NAME_SIZE];
+    if (!weight->linear)
+        return NULL;
+    snprintf(linear, sizeof linear, "%s", weight->name);
+    *strrchr(linear, '.') = '\0'; /* less ".weight" */
+    return br_checkpoint_fixed_weight(checkpoint, linear);
+}
+
+br_weight_scheme br_weight_scheme_choose(const br_checkpoint *checkpoint, const br_tensor *weight,
+                                         bool per_tensor, float *row)
+{
+    const br_fixed_weight *fixed = find_fixed(checkpoint, weight);
+    if (fixed)
+        return (br_weight_scheme){
+            .per_tensor = fixed->num_scales == 1 && weight->shape[0] != 1,
+            .scale = fixed->scales[0],
+            .scales = fixed->scales,
+            .least = fixed->least,
+            .most = fixed->most,
+        };
+    br_weight_scheme scheme = {.per_tensor = per_tensor, .least = -128, .most = 127};
+    if (per_tensor)
+        scheme.scale = scale_of_tensor(weight, row);
+    return scheme;
+}
+
+bool br_quantize_row(const br_weight_scheme *scheme, size_t r, const float *row, size_t n,
+                     int8_t *q, float *scale)
+{
+    if (!scheme->per_tensor && !scheme->scales)
         return br_quantize_row_s8(row, n, q, scale);
     if (!is_finite(row, n))
         return false;
-    float inverse = 1 / scheme->scale;
-    for (size_t i = 0; i < n; i++) {
-        float x = round_half_even(row[i] * inverse);
-        q[i] = (int8_t)(x > 127 ? 127 : x < -128 ? -128 : x);
-    }
-    *scale = scheme->scale;
+    *scale = scheme->per_tensor ? scheme->scale : scheme->scales[r];
+    float inverse = 1 / *scale, least = (float)scheme->least, most = (float)scheme->most;
+    for (size_t i = 0; i < n; i++)
+        q[i] = (int8_t)round_half_even(fminf(fmaxf(row[i] * inverse, least), most));
     return true;
 }

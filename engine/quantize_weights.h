@@ -5,7 +5,7 @@
 #ifndef BR_QUANTIZE_WEIGHTS_H
 #define BR_QUANTIZE_WEIGHTS_H
 
-#include "models/tensor.h"
+#include "models/checkpoint.h"
 
 /**
  * *scale = max |row| / 127, q = round_half_even(row / *scale), so that row ~ q * *scale; a row of
@@ -15,22 +15,25 @@ bool br_quantize_row_s8(const float *row, size_t n, int8_t *q, float *scale);
 
 /** How the rows of a tensor are quantized. */
 typedef struct br_weight_scheme {
-    bool per_tensor;
-    float scale; /* of all rows, with per_tensor */
+    bool per_tensor;     /* one scale for all rows */
+    float scale;         /* with per_tensor */
+    const float *scales; /* without: of each row, fixed by the checkpoint; NULL: the row's own */
+    int32_t least, most; /* of q, where the scale is not the row's own */
 } br_weight_scheme;
 
 /**
- * Per channel, or per tensor as PyTorch's MinMaxObserver has it: scale = max |weight| / 127.5, at
- * least FLT_EPSILON. That reads the whole tensor, through `row`, which has room for one of its
- * rows.
+ * What the checkpoint fixes for the layer (quantization-aware training); else per channel, or per
+ * tensor as PyTorch's MinMaxObserver has it: scale = max |weight| / 127.5, at least FLT_EPSILON, q
+ * in -128..127. That reads the whole tensor, through `row`, which has room for one of its rows.
  */
-br_weight_scheme br_weight_scheme_choose(const br_tensor *weight, bool per_tensor, float *row);
+br_weight_scheme br_weight_scheme_choose(const br_checkpoint *checkpoint, const br_tensor *weight,
+                                         bool per_tensor, float *row);
 
 /**
- * A row by its scheme: br_quantize_row_s8(), or q = round_half_even(row * (1 / scale)) in
- * -128..127. Returns false where a weight is not finite.
+ * Row r by its scheme: br_quantize_row_s8(), or q = clamp(round_half_even(row * (1 / scale)),
+ * least, most). Returns false where a weight is not finite.
  */
-bool br_quantize_row(const br_weight_scheme *scheme, const float *row, size_t n, int8_t *q,
-                     float *scale);
+bool br_quantize_row(const br_weight_scheme *scheme, size_t r, const float *row, size_t n,
+                     int8_t *q, float *scale);
 
 #endif

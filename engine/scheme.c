@@ -80,17 +80,17 @@ bertrun_weights br_wanted_weights(const bertrun_model *model)
     return asked == BERTRUN_WEIGHTS_AUTO && pytorch ? BERTRUN_WEIGHTS_PER_TENSOR : asked;
 }
 
-/* Those of the first int8 layer, or what float ones become. */
+/* Those of the first layer. */
 static bertrun_weights weights_in_use(const bertrun_model *model)
 {
-    const br_tensor *tensors;
-    size_t count = br_checkpoint_tensors(model->checkpoint, &tensors);
+    static const char query[] = "encoder.layer.0.attention.self.query";
+    const br_tensor *scale = br_checkpoint_find(model->checkpoint, "%s.weight_scale", query);
+    const br_fixed_weight *fixed = br_checkpoint_fixed_weight(model->checkpoint, query);
     bool per_tensor = br_wanted_weights(model) == BERTRUN_WEIGHTS_PER_TENSOR;
-    for (size_t i = 0; i < count; i++)
-        if (tensors[i].linear && tensors[i].dtype == BR_DTYPE_S8) {
-            per_tensor = tensors[i + 1].shape[0] == 1; /* its scales follow a tensor */
-            break;
-        }
+    if (scale)
+        per_tensor = scale->shape[0] == 1;
+    else if (fixed)
+        per_tensor = fixed->num_scales == 1;
     return per_tensor ? BERTRUN_WEIGHTS_PER_TENSOR : BERTRUN_WEIGHTS_PER_CHANNEL;
 }
 

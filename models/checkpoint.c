@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "models/fixed_inputs.h"
+#include "models/fixed_params.h"
 
 /* Something that fills an empty checkpoint from a path. */
 typedef bertrun_status (*load_fn)(br_checkpoint *checkpoint, const char *path, bool map,
@@ -52,8 +52,13 @@ void br_checkpoint_close(br_checkpoint **checkpoint)
         br_safetensors_close(&c->files[i]);
     for (size_t i = 0; i < c->num_fixed_inputs; i++)
         br_free(c->fixed_inputs[i].name);
+    for (size_t i = 0; i < c->num_fixed_weights; i++) {
+        br_free(c->fixed_weights[i].name);
+        br_free(c->fixed_weights[i].scales);
+    }
     br_model_config_free(&c->config);
     br_free(c->fixed_inputs);
+    br_free(c->fixed_weights);
     br_free(c->tensors);
     br_free(c->files);
     br_free(c);
@@ -218,12 +223,13 @@ static bertrun_status bind_all(br_checkpoint *checkpoint, const br_tensor_need *
     size_t room = 2 * count + BR_NUM_TOKENIZER_TENSORS;
     BR_TRY(br_checkpoint_alloc_tensors(checkpoint, room, error));
     checkpoint->fixed_inputs = br_calloc(count, sizeof *checkpoint->fixed_inputs);
-    if (!checkpoint->fixed_inputs)
+    checkpoint->fixed_weights = br_calloc(count, sizeof *checkpoint->fixed_weights);
+    if (!checkpoint->fixed_inputs || !checkpoint->fixed_weights)
         return br_fail_nomem(error);
     for (size_t i = 0; i < count; i++) {
         BR_TRY(bind_with_scale(checkpoint, &needs[i], find, path, error));
         if (needs[i].linear)
-            BR_TRY(br_fixed_input_bind(checkpoint, &needs[i], find, error));
+            BR_TRY(br_fixed_params_bind(checkpoint, &needs[i], find, error));
     }
     return BERTRUN_OK;
 }

@@ -49,6 +49,19 @@ const br_affine *br_checkpoint_fixed_input(const br_checkpoint *checkpoint, cons
 bertrun_status br_checkpoint_fix_input(br_checkpoint *checkpoint, const char *linear,
                                        const br_affine *affine, bertrun_error *error);
 
+/** A linear layer whose weights' quantization is fixed: q = clamp(round_half_even(w * (1 /
+ * scale))). */
+typedef struct br_fixed_weight {
+    char *name;
+    float *scales; /* [num_scales]: one, or one for each output channel */
+    size_t num_scales;
+    int32_t least, most; /* of q, within -128..127 */
+} br_fixed_weight;
+
+/** How the layer's float weights become s8, or NULL where that is not fixed. */
+const br_fixed_weight *br_checkpoint_fixed_weight(const br_checkpoint *checkpoint,
+                                                  const char *linear);
+
 /** A tensor by canonical name (printf-style), or NULL. */
 const br_tensor *br_checkpoint_find(const br_checkpoint *checkpoint, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

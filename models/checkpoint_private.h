@@ -16,6 +16,8 @@ struct br_checkpoint {
     size_t num_tensors;
     br_fixed_input *fixed_inputs; /* [num_fixed_inputs], room for every linear layer */
     size_t num_fixed_inputs;
+    br_fixed_weight *fixed_weights; /* [num_fixed_weights], as much room */
+    size_t num_fixed_weights;
 };
 
 /** A tensor found in a file. */

@@ -15,15 +15,16 @@ typedef struct br_dense_folders {
 void br_dense_folders_free(br_dense_folders *folders);
 
 /**
- * The directory that config.json, the weights and the tokenizer are in: the folder of modules.json's
- * Transformer, or `directory` itself. br_free() it.
+ * The directory that config.json, the weights and the tokenizer are in: the folder of
+ * modules.json's Transformer, or `directory` itself. br_free() it.
  */
 bertrun_status br_transformer_directory(char **out, const char *directory, bertrun_error *error);
 
 /**
- * Reads what there is in `directory`, whose transformer is in `transformer`, into config: max_length,
- * pooling, include_prompt, dense, normalize, prompts. config->hidden_size and max_position_embeddings must be set. `folders` receives config->num_dense
- * paths; free it whatever the status.
+ * Reads what there is in `directory`, whose transformer is in `transformer`, into config:
+ * max_length, pooling, include_prompt, dense, normalize, prompts. config->hidden_size and
+ * max_position_embeddings must be set. `folders` receives config->num_dense paths; free it whatever
+ * the status.
  */
 bertrun_status br_sentence_transformers_read(br_model_config *config, br_dense_folders *folders,
                                              const char *directory, const char *transformer,

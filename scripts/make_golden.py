@@ -22,6 +22,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
+import qat_demo
 import reference
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -485,6 +486,51 @@ def save_int8(folder, packed):
     save(folder, int8_stored_state=stored.hidden_states(*packed)[-1])
 
 
+def make_fake_quant(number):
+    """Parameters of many kinds: 8 and 7 bits, s8 inputs, weights with one scale or one a channel."""
+    input_kinds = (dict(quant_min=0, quant_max=255, dtype=torch.quint8),
+                   dict(quant_min=0, quant_max=127, dtype=torch.quint8),
+                   dict(quant_min=-127, quant_max=127, dtype=torch.qint8,
+                        qscheme=torch.per_tensor_symmetric))
+    input_fake_quant = qat_demo.FusedMovingAvgObsFakeQuantize.with_args(
+        observer=qat_demo.MovingAverageMinMaxObserver, **input_kinds[number % 3])
+    per_tensor = qat_demo.FusedMovingAvgObsFakeQuantize.with_args(
+        observer=qat_demo.MovingAverageMinMaxObserver, quant_min=-127, quant_max=127,
+        dtype=torch.qint8, qscheme=torch.per_tensor_symmetric)
+    return input_fake_quant, qat_demo.WEIGHT if number % 4 else per_tensor
+
+
+def make_qat(folder, seed):
+    """A classifier with fake quantization, whose observers have seen some of the texts only, so that
+    others saturate: hidden states and logits as PyTorch computes them."""
+    print(folder.name)
+    config = transformers.DistilBertConfig(**DISTILBERT, activation="gelu",
+                                           architectures=["DistilBertForSequenceClassification"],
+                                           **labels("red green blue"))
+    model = randomize(transformers.DistilBertForSequenceClassification(config), seed)
+    numbers = iter(range(100))
+    qat_demo.prepare(model, lambda _, linear: qat_demo.FakeQuantLinear(
+        linear, *make_fake_quant(next(numbers))))
+    folder.mkdir(parents=True)
+    (folder / "vocab.txt").write_text("\n".join(TINY_VOCAB) + "\n", encoding="utf8")
+    tokenizer = tokenizers.BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=True)
+    encodings = encode(tokenizer, TINY_TEXTS, 33)
+    model.eval()
+    with torch.no_grad():
+        for encoding in encodings[:3]:
+            model(torch.tensor([encoding.ids]))
+    model.apply(qat_demo.disable_observer)
+    qat_demo.export(model, folder)
+    states, logits = [], []
+    with torch.no_grad():
+        for encoding in encodings:
+            output = model(torch.tensor([encoding.ids]), output_hidden_states=True)
+            states.append(torch.cat(output.hidden_states).numpy())
+            logits.append(output.logits.numpy())
+    save_inputs(folder, TINY_TEXTS, encodings)
+    save(folder, hidden_states=np.concatenate(states, axis=1), logits=np.concatenate(logits))
+
+
 def sentence_embeddings(folder, texts):
     """What sentence-transformers itself makes of the folder. Pairs stay pairs."""
     from sentence_transformers import SentenceTransformer
@@ -581,6 +627,8 @@ def main():
         folder = output / "tiny" / name
         shutil.rmtree(folder, ignore_errors=True)
         make_head(folder, seed, *recipe)
+    shutil.rmtree(output / "tiny" / "distilbert-qat", ignore_errors=True)
+    make_qat(output / "tiny" / "distilbert-qat", 7)
     make_minilm(minilm, output)
     make_shapes(minilm, output)
 

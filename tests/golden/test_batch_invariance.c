@@ -119,6 +119,11 @@ Test(batch_invariance, symmetric_activations)
     check_all(trial_open(fixture_minilm(), "minilm-varied", BERTRUN_ACTIVATIONS_TOKEN_SYMMETRIC));
 }
 
+Test(batch_invariance, fixed_activations)
+{
+    check_all(trial_open(NULL, "tiny/distilbert-qat", BERTRUN_ACTIVATIONS_STATIC));
+}
+
 /* A failed call in between leaves the session as good as it was. */
 Test(batch_invariance, session_goes_on_after_a_failure)
 {

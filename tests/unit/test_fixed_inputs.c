@@ -154,6 +154,66 @@ Test(fixed_inputs, with_a_wrong_type_are_named)
     expect_error(BERTRUN_ERR_FORMAT, "scale\" is not a single number");
 }
 
+/* ------------------------------------------------------------------------------------ weights */
+
+#define WEIGHT_QUANT(name) "bert." QUERY ".weight_fake_quant." name
+
+static void check_weights(const int8_t *wanted, size_t num_scales)
+{
+    bertrun_error error;
+    br_checkpoint *checkpoint;
+    char path[128];
+    snprintf(path, sizeof path, "%s/w.bin", f.directory);
+    fixture_save(&f);
+    cr_assert_eq(bertrun_convert(f.directory, path, NULL, &error), BERTRUN_OK, "%s", error.message);
+    cr_assert_eq(br_checkpoint_open(&checkpoint, path, false, &error), BERTRUN_OK, "%s",
+                 error.message);
+    const br_tensor *scale = br_checkpoint_find(checkpoint, QUERY ".weight_scale");
+    cr_expect_eq(scale->shape[0], num_scales);
+    cr_expect_arr_eq(br_checkpoint_find(checkpoint, QUERY ".weight")->data, wanted, 16);
+    br_checkpoint_close(&checkpoint);
+}
+
+/* The query's weights are 0, 1, 2, ... 15 here. */
+static void add_weight_scales(size_t count)
+{
+    float *weights = fixture_find(&f, "bert." QUERY ".weight")->data;
+    for (size_t i = 0; i < 16; i++)
+        weights[i] = (float)i;
+    float *scales = fixture_add(&f, WEIGHT_QUANT("scale"), count, 0)->data;
+    for (size_t i = 0; i < count; i++)
+        scales[i] = 0.5F * (float)(i + 1);
+    fixture_retype(fixture_add(&f, WEIGHT_QUANT("zero_point"), count, 0), BR_DTYPE_I32);
+}
+
+Test(fixed_inputs, weights_have_a_scale_a_channel)
+{
+    add_weight_scales(
+        4); /* 0.5, 1, 1.5, 2: the last row is 6, 6.5, 7, 7.5, and halves go to even */
+    check_weights((int8_t[]){0, 2, 4, 6, 4, 5, 6, 7, 5, 6, 7, 7, 6, 6, 7, 8}, 4);
+}
+
+Test(fixed_inputs, weights_have_one_scale_and_saturate)
+{
+    add_weight_scales(1);
+    add_number(WEIGHT_QUANT("quant_max"), BR_DTYPE_I32, 20);
+    check_weights((int8_t[]){0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 20, 20, 20, 20, 20}, 1);
+}
+
+Test(fixed_inputs, weights_that_do_not_fit_are_named)
+{
+    add_weight_scales(3);
+    expect_error(BERTRUN_ERR_FORMAT, "scale\" has 3 scales for 4 output channels");
+    fixture_reshape(fixture_find(&f, WEIGHT_QUANT("scale")), 1, 4, 0);
+    expect_error(BERTRUN_ERR_FORMAT, "weight_fake_quant.scale\": 0 is no scale");
+    float *scales = fixture_find(&f, WEIGHT_QUANT("scale"))->data;
+    scales[0] = scales[1] = scales[2] = scales[3] = 1;
+    ((int32_t *)fixture_find(&f, WEIGHT_QUANT("zero_point"))->data)[1] = 3;
+    expect_error(BERTRUN_ERR_UNSUPPORTED, "zero_point\": 3; weights have zero point 0 only");
+    fixture_remove(&f, WEIGHT_QUANT("zero_point"));
+    expect_error(BERTRUN_ERR_FORMAT, "weight_fake_quant.zero_point\" is missing");
+}
+
 /* --------------------------------------------------------------------------------- the engine */
 
 static void expect_ok(bertrun_status status, const bertrun_error *error)

@@ -104,14 +104,14 @@ Test(quantize_weights, per_tensor_has_one_scale)
     float row[3], scale;
     int8_t q[3];
     br_tensor tensor = matrix(weights, 2, 3);
-    br_weight_scheme scheme = br_weight_scheme_choose(&tensor, true, row);
+    br_weight_scheme scheme = br_weight_scheme_choose(NULL, &tensor, true, row);
     cr_assert(scheme.per_tensor && scheme.scale == 2);
-    cr_assert(br_quantize_row(&scheme, weights, 3, q, &scale));
+    cr_assert(br_quantize_row(&scheme, 0, weights, 3, q, &scale));
     cr_assert_eq(scale, 2);
     cr_assert_arr_eq(q, ((int8_t[]){0, 0, 0}), 3); /* -0.5 rounds to even */
-    cr_assert(br_quantize_row(&scheme, weights + 3, 3, q, &scale));
+    cr_assert(br_quantize_row(&scheme, 0, weights + 3, 3, q, &scale));
     cr_assert_arr_eq(q, ((int8_t[]){1, 127, 0}), 3); /* 127.5 would be 128 */
-    cr_assert(br_quantize_row(&scheme, (float[]){-255, -256, 1}, 3, q, &scale));
+    cr_assert(br_quantize_row(&scheme, 0, (float[]){-255, -256, 1}, 3, q, &scale));
     cr_assert_arr_eq(q, ((int8_t[]){-128, -128, 0}), 3);
 }
 
@@ -121,9 +121,9 @@ Test(quantize_weights, per_tensor_scale_is_never_zero)
     float row[2], scale;
     int8_t q[2] = {1, 1};
     br_tensor tensor = matrix(weights, 2, 2);
-    br_weight_scheme scheme = br_weight_scheme_choose(&tensor, true, row);
+    br_weight_scheme scheme = br_weight_scheme_choose(NULL, &tensor, true, row);
     cr_assert_eq(scheme.scale, 0x1p-23F);
-    cr_assert(br_quantize_row(&scheme, weights, 2, q, &scale));
+    cr_assert(br_quantize_row(&scheme, 0, weights, 2, q, &scale));
     cr_assert(q[0] == 0 && q[1] == 0);
 }
 
@@ -134,7 +134,7 @@ Test(quantize_weights, per_tensor_refuses_what_is_not_finite)
         float weights[] = {1, 2, values[i], 4}, row[2], scale;
         int8_t q[2];
         br_tensor tensor = matrix(weights, 2, 2);
-        br_weight_scheme scheme = br_weight_scheme_choose(&tensor, true, row);
-        cr_assert_not(br_quantize_row(&scheme, weights + 2, 2, q, &scale));
+        br_weight_scheme scheme = br_weight_scheme_choose(NULL, &tensor, true, row);
+        cr_assert_not(br_quantize_row(&scheme, 0, weights + 2, 2, q, &scale));
     }
 }
