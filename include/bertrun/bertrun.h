@@ -703,6 +703,47 @@ BERTRUN_API bertrun_status bertrun_convert(const char *directory, const char *fi
                                            const bertrun_convert_settings *settings,
                                            bertrun_error *error);
 
+/* ----------------------------------------------------------------------------------- inspect */
+
+/** One tensor as a file stores it. */
+typedef struct bertrun_tensor_info {
+    const char *name;        /**< as in docs/FORMAT.md; valid during the call */
+    const char *dtype;       /**< "int8", "f16", "bf16", "f32"; "u8" is the tokenizer's, whose
+                                  fields below `bytes` are 0 (sqnr_db NaN) */
+    size_t rank, shape[4];   /**< [rank] */
+    uint64_t bytes;          /**< stored, scales included */
+    double storage_ratio;    /**< bytes in F32 / bytes */
+    float min, max;          /**< of the values; of int8 ones times their scale */
+    size_t num_scales;       /**< int8: 1 for the tensor, or one a row; else 0 */
+    float min_scale, max_scale;
+    int32_t zero_point;      /**< of int8 weights: 0, they are symmetric */
+    float input_scale;       /**< of a linear layer's input where the file fixes it, else 0 */
+    int32_t input_zero_point;
+    double sqnr_db;          /**< signal to quantization noise, 10 log10(sum x^2 / sum (x - x')^2):
+                                  measured against the original, else expected of int8 values whose
+                                  errors are uniform within half a step; NaN: not quantized */
+    double clipped;          /**< int8: share of the values whose original lies beyond the range by
+                                  more than half a step; without an original the share on the
+                                  range's edge, which is the most that may be clipped */
+    bool measured;           /**< an original was given */
+} bertrun_tensor_info;
+
+typedef void (*bertrun_tensor_fn)(void *data, const bertrun_tensor_info *tensor);
+
+/**
+ * Calls `each` for every tensor of a `.bin` or a Hugging Face directory, in a fixed order, on this
+ * thread. Scales are told with the tensor they belong to.
+ * @param path     UTF-8 path, borrowed
+ * @param original NULL, or the `.bin` or directory with float weights that the file was made of
+ * @param each     must not be NULL; the info is valid during the call
+ * @return BERTRUN_OK, or ARGUMENT, NOMEM, IO, FORMAT (a tensor that the original has not, or in another
+ *         shape), UNSUPPORTED (an original that is int8; a file that was equalized, whose weights have
+ *         no original). `each` may have been called before a failure. Thread-safe.
+ */
+BERTRUN_API bertrun_status bertrun_inspect(const char *path, const char *original,
+                                           bertrun_tensor_fn each, void *data,
+                                           bertrun_error *error);
+
 #ifdef __cplusplus
 }
 #endif
