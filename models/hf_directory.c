@@ -1,6 +1,6 @@
 /*
- * A Hugging Face directory: config.json; model.safetensors, or shards with an index; and what
- * sentence-transformers adds.
+ * A Hugging Face directory: config.json; model.safetensors or pytorch_model.bin, or shards of
+ * either with an index; and what sentence-transformers adds.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "models/hf_labels.h"
 #include "models/path.h"
 #include "models/sentence_transformers.h"
+#include "models/torch_file.h"
 
 /* ------------------------------------------------------------------------------- config.json */
 
@@ -77,8 +78,11 @@ static bertrun_status open_file(br_checkpoint *checkpoint, const char *directory
     char *path = br_path_join(directory, folder, name);
     if (!path)
         return br_fail_nomem(error);
-    bertrun_status status =
-        br_safetensors_open(&checkpoint->files[checkpoint->num_files], path, map, error);
+    br_safetensors *file = &checkpoint->files[checkpoint->num_files];
+    const char *ending = strrchr(name, '.');
+    bertrun_status status = ending && strcmp(ending, ".bin") == 0
+                                ? br_torch_open(file, path, map, error)
+                                : br_safetensors_open(file, path, map, error);
     if (status == BERTRUN_OK)
         checkpoint->num_files++;
     br_free(path);
@@ -128,30 +132,60 @@ static bertrun_status open_shards(br_checkpoint *checkpoint, const char *directo
     return status;
 }
 
+/* Opens a weight file of the directory, or the shards that an index names. */
+static bertrun_status open_named(br_checkpoint *checkpoint, const char *directory, const char *name,
+                                 const char *path, bool map, bertrun_error *error)
+{
+    if (strstr(name, ".index.json"))
+        return open_shards(checkpoint, directory, path, map, error);
+    BR_TRY(br_checkpoint_alloc_files(checkpoint, 1 + BR_MAX_DENSE, error));
+    return open_file(checkpoint, directory, "", name, map, error);
+}
+
+/* The first that is there, safetensors before pickles. */
 static bertrun_status open_weights(br_checkpoint *checkpoint, const char *directory, bool map,
                                    bertrun_error *error)
 {
-    char *index = br_path_join(directory, "", "model.safetensors.index.json");
-    if (!index)
-        return br_fail_nomem(error);
-    bertrun_status status;
-    if (br_path_is_file(index)) {
-        status = open_shards(checkpoint, directory, index, map, error);
-    } else {
-        status = br_checkpoint_alloc_files(checkpoint, 1 + BR_MAX_DENSE, error);
-        if (status == BERTRUN_OK)
-            status = open_file(checkpoint, directory, "", "model.safetensors", map, error);
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json",
+                                        "pytorch_model.bin", "pytorch_model.bin.index.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = br_path_join(directory, "", names[i]);
+        if (!path)
+            return br_fail_nomem(error);
+        bool there = br_path_is_file(path);
+        bertrun_status status =
+            there ? open_named(checkpoint, directory, names[i], path, map, error) : BERTRUN_OK;
+        br_free(path);
+        if (there)
+            return status;
     }
-    br_free(index);
-    return status;
+    return br_fail(error, BERTRUN_ERR_IO,
+                   "%s: there is neither model.safetensors nor pytorch_model.bin, nor an index of "
+                   "shards",
+                   directory);
+}
+
+static bertrun_status open_dense_file(br_checkpoint *checkpoint, const char *directory,
+                                      const char *folder, bool map, bertrun_error *error)
+{
+    char *path = br_path_join(directory, folder, "pytorch_model.bin");
+    char *preferred = br_path_join(directory, folder, "model.safetensors");
+    bertrun_status status = BERTRUN_OK;
+    if (!path || !preferred)
+        status = br_fail_nomem(error);
+    bool pickled = status == BERTRUN_OK && !br_path_is_file(preferred) && br_path_is_file(path);
+    br_free(path);
+    br_free(preferred);
+    BR_TRY(status);
+    return open_file(checkpoint, directory, folder,
+                     pickled ? "pytorch_model.bin" : "model.safetensors", map, error);
 }
 
 static bertrun_status open_dense(br_checkpoint *checkpoint, const char *directory,
                                  const br_dense_folders *folders, bool map, bertrun_error *error)
 {
     for (size_t i = 0; i < checkpoint->config.num_dense; i++)
-        BR_TRY(
-            open_file(checkpoint, directory, folders->paths[i], "model.safetensors", map, error));
+        BR_TRY(open_dense_file(checkpoint, directory, folders->paths[i], map, error));
     return BERTRUN_OK;
 }
 

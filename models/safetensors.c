@@ -187,6 +187,9 @@ bertrun_status br_safetensors_open(br_safetensors *out, const char *path, bool m
 
 void br_safetensors_close(br_safetensors *file)
 {
+    for (size_t i = 0; i < file->num_owned; i++)
+        br_free(((void **)file->owned.data)[i]);
+    br_free(file->owned.data);
     br_free(file->tensors);
     json_decref(file->header);
     br_file_close(&file->file);

@@ -11,13 +11,16 @@
 #include <jansson.h>
 
 #include "common/file.h"
+#include "common/memory.h"
 #include "models/tensor.h"
 
-/** An open file. Zero-initialized it is empty and safe to close. */
+/** An open file (torch_file.h makes one, too). Zero-initialized it is empty and safe to close. */
 typedef struct br_safetensors {
     char *path;
     br_file file;
-    json_t *header;     /* owns the tensors' names */
+    json_t *header;  /* owns the tensors' names; NULL: those are in `owned` */
+    br_buffer owned; /* [num_owned] memory that tensors and their names point to */
+    size_t num_owned;
     br_tensor *tensors; /* [num_tensors], sorted by name */
     size_t num_tensors;
 } br_safetensors;

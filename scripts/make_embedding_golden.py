@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
-from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import quantize_embeddings
 
@@ -56,7 +55,7 @@ def make_model(folder):
                 "activation_function": "torch.nn.modules.activation.GELU"})
     generator = torch.Generator().manual_seed(7)
     weight = torch.randn(24, 36, generator=generator) * 0.2
-    save_file({"linear.weight": weight}, folder / "2_Dense" / "model.safetensors")
+    torch.save({"linear.weight": weight}, folder / "2_Dense" / "pytorch_model.bin")
 
 
 def make_embeddings(folder):

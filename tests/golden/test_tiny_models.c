@@ -2,6 +2,7 @@
  * scripts/reference.py, and a `.bin` against the directory it was converted from. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/golden/fixtures.h"
@@ -265,4 +266,21 @@ Test(tiny_converted, int8_has_word_embeddings_in_int8_too)
         remove("tiny.bin");
         golden_close(&set);
     }
+}
+
+/* ----------------------------------------------------------------------------------- torch.save */
+
+/* The same weights out of pickles, in shards, with old names: the same file, byte for byte. */
+Test(tiny_torch, converts_to_the_same_file)
+{
+    golden_set set = golden_open("tiny/bert-old-names");
+    golden_set pickled = {0};
+    snprintf(pickled.folder, sizeof pickled.folder, "%s/tiny/bert-torch-sharded",
+             fixture_environment("BERTRUN_GOLDEN"));
+    convert(&set, BERTRUN_DTYPE_F32, "safetensors.bin");
+    convert(&pickled, BERTRUN_DTYPE_F32, "torch.bin");
+    cr_expect_eq(system("cmp safetensors.bin torch.bin"), 0);
+    remove("safetensors.bin");
+    remove("torch.bin");
+    golden_close(&set);
 }

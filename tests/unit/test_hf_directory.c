@@ -439,7 +439,7 @@ Test(hf_directory, names_a_file_that_is_missing_or_broken)
     fixture_text(&f, "model.safetensors", "junk");
     expect_error_as_it_is(BERTRUN_ERR_FORMAT, "model.safetensors: not a safetensors file");
     cr_assert_eq(remove(fixture_path(&f, "model.safetensors")), 0);
-    expect_error_as_it_is(BERTRUN_ERR_IO, "model.safetensors: cannot open");
+    expect_error_as_it_is(BERTRUN_ERR_IO, "there is neither model.safetensors nor pytorch_model.bin");
 }
 
 /* --------------------------------------------------------------------- sentence-transformers */
