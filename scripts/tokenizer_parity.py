@@ -2,16 +2,19 @@
 """Compares bertrun's tokenizer with the PyPI package `tokenizers`: ids, offsets, word ids, type ids,
 special masks and windows, on every code point, on real texts, and on random strings and options.
 
-    scripts/tokenizer_parity.py --library build/libbertrun.so --shared ../shared --random 200000
+    scripts/tokenizer_parity.py --library build/engine/libbertrun.so --shared ../shared --random 50000
 
+Random strings go through each vocabulary twice, with lower-casing as it comes and the other way.
 Prints a line for each check and exits with 1 if anything differs.
 """
 import argparse
 import ctypes as c
 import itertools
+import json
 import os
 import random
 import sys
+import tempfile
 
 from tokenizers import Tokenizer
 
@@ -25,7 +28,7 @@ TRUNCATIONS = ["longest_first", "only_first", "only_second"]
 
 # ------------------------------------------------------------------- the library, as in bertrun.h
 class Error(c.Structure):
-    _fields_ = [("message", c.c_char * 512)]
+    _fields_ = [("message", c.c_char * 512), ("input", c.c_size_t)]
 
 
 class Input(c.Structure):
@@ -36,8 +39,8 @@ class Input(c.Structure):
 
 class Options(c.Structure):
     _fields_ = [("max_length", c.c_size_t), ("truncation", c.c_int), ("truncate_left", c.c_bool),
-                ("overflow", c.c_bool), ("stride", c.c_size_t), ("no_special", c.c_bool),
-                ("offsets", c.c_bool), ("reserved", c.c_uint64 * 4)]
+                ("truncate_middle", c.c_bool), ("overflow", c.c_bool), ("stride", c.c_size_t),
+                ("no_special", c.c_bool), ("offsets", c.c_bool), ("reserved", c.c_uint64 * 4)]
 
 
 class Span(c.Structure):
@@ -276,11 +279,25 @@ def read_words(directory):
     return words
 
 
+def with_case_changed(directory, path):
+    """Writes the tokenizer.json of `path` with the other lower-casing into the directory."""
+    with open(os.path.join(path, "tokenizer.json"), encoding="utf-8") as stream:
+        tokenizer = json.load(stream)
+    tokenizer["normalizer"]["lowercase"] = not tokenizer["normalizer"]["lowercase"]
+    with open(os.path.join(directory, "tokenizer.json"), "w", encoding="utf-8") as stream:
+        json.dump(tokenizer, stream)
+    return directory
+
+
+def open_both(library, path):
+    return Bertrun(library, path), Tokenizer.from_file(os.path.join(path, "tokenizer.json"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--library", default="build/libbertrun.so")
+    parser.add_argument("--library", default="build/engine/libbertrun.so")
     parser.add_argument("--shared", default="../shared")
-    parser.add_argument("--random", type=int, default=200000, help="strings for each vocabulary")
+    parser.add_argument("--random", type=int, default=50000, help="strings for each vocabulary")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--skip", default="", help="of points,texts,random,windows")
     parser.add_argument("--vocabulary", action="append", help="of those in SHARED/vocab")
@@ -290,15 +307,18 @@ def main():
     words = read_words(data)
     for name in arguments.vocabulary or VOCABULARIES:
         path = os.path.join(arguments.shared, "vocab", name)
-        ours = Bertrun(library, path)
-        theirs = Tokenizer.from_file(os.path.join(path, "tokenizer.json"))
+        ours, theirs = open_both(library, path)
         strings = Strings(arguments.seed, words)
         if "texts" not in skip:
             failures += real_texts(ours, theirs, name, data)
         if "points" not in skip:
             failures += every_code_point(ours, theirs, name)
         if "random" not in skip:
-            failures += random_strings(ours, theirs, name, strings, arguments.random)
+            half = arguments.random // 2
+            failures += random_strings(ours, theirs, name, strings, arguments.random - half)
+            with tempfile.TemporaryDirectory() as directory:
+                other = open_both(library, with_case_changed(directory, path))
+                failures += random_strings(*other, f"{name}, the other case", strings, half)
         if "windows" not in skip:
             failures += random_windows(ours, theirs, name, strings, arguments.random // 10)
     sys.exit(1 if failures else 0)

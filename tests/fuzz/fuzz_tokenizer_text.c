@@ -90,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                  .truncate_left = data[3] & 1,
                                  .overflow = data[3] & 2,
                                  .no_special = data[3] & 4,
+                                 .truncate_middle = data[3] & 8,
                                  .stride = data[4] % 8,
                                  .offsets = data[5] & 1};
     const char *text = (const char *)data + HEADER, *end = (const char *)data + size;
