@@ -8,14 +8,14 @@
 bertrun_status br_added_index_open(br_added_index *out, const br_added_token *tokens,
                                    const br_lines *strings, const char *name, bertrun_error *error)
 {
-    size_t duplicate, num_units;
+    size_t duplicate;
     *out = (br_added_index){.tokens = tokens, .only_start = -1};
-    bertrun_status status = br_trie_build(&out->units, 0, &num_units, strings, &duplicate, error);
+    bertrun_status status =
+        br_trie_build(&out->trie, &out->memory, 0, strings, 0, &duplicate, error);
     if (status == BERTRUN_ERR_FORMAT)
         return br_fail(error, status, "%s: added token \"%s\" stands there twice", name,
                        tokens[duplicate].content);
     BR_TRY(status);
-    out->trie = (br_trie){out->units, num_units};
     for (size_t i = 0; i < strings->count; i++) {
         if (br_line_length(strings, i) == 0)
             continue;
@@ -31,7 +31,7 @@ bertrun_status br_added_index_open(br_added_index *out, const br_added_token *to
 
 void br_added_index_free(br_added_index *index)
 {
-    br_free(index->units);
+    br_free(index->memory);
     *index = (br_added_index){0};
 }
 

@@ -11,7 +11,7 @@
 /** Index of one kind of added tokens: those found in the original or in the normalized text. */
 typedef struct br_added_index {
     const br_added_token *tokens; /* the config's array */
-    void *units;                  /* the trie's */
+    void *memory;                 /* the trie's */
     br_trie trie;
     bool starts[256]; /* bytes that begin some token */
     int only_start;   /* the one such byte, or -1 */

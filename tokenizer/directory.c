@@ -170,7 +170,8 @@ static bertrun_status read_files(br_tokenizer *t, const struct paths *paths, ber
         status = read_vocab_txt(t, paths->vocab, settings, paths->settings, error);
     json_decref(settings);
     BR_TRY(status);
-    return br_vocabulary_build(&t->vocabulary, from_json ? paths->json : paths->vocab, error);
+    return br_vocabulary_build(&t->vocabulary, t->config.prefix,
+                               from_json ? paths->json : paths->vocab, error);
 }
 
 /* Opens from the files and frees their names; `name` stands in messages about the whole. */

@@ -113,8 +113,7 @@ static bertrun_status connect(br_tokenizer *t, const char *name, bertrun_error *
     br_tokenizer_config *config = &t->config;
     t->wordpiece = (br_wordpiece){
         .vocabulary = &t->vocabulary,
-        .continuing =
-            br_trie_walk(&t->vocabulary.trie, BR_TRIE_ROOT, config->prefix, strlen(config->prefix)),
+        .continuing = br_trie_walk(&t->vocabulary.trie, config->prefix, strlen(config->prefix)),
         .max_word_chars = config->max_word_chars,
     };
     BR_TRY(place_added(t, name, error));
@@ -157,7 +156,7 @@ static bertrun_status read_sections(br_tokenizer *t, const br_tokenizer_sections
     if (sections->table_size)
         BR_TRY(br_vocabulary_load(&t->vocabulary, sections->table, sections->table_size, &fresh,
                                   name, error));
-    return fresh ? BERTRUN_OK : br_vocabulary_build(&t->vocabulary, name, error);
+    return fresh ? BERTRUN_OK : br_vocabulary_build(&t->vocabulary, t->config.prefix, name, error);
 }
 
 bertrun_status br_tokenizer_open_sections(br_tokenizer **out, const br_tokenizer_sections *sections,

@@ -1,7 +1,8 @@
 #include "tokenizer/trie.h"
 
-size_t br_trie_walk(const br_trie *trie, size_t node, const char *text, size_t length)
+size_t br_trie_walk(const br_trie *trie, const char *text, size_t length)
 {
+    size_t node = BR_TRIE_ROOT;
     for (size_t i = 0; i < length && node < trie->num_units; i++) {
         uint8_t byte = (uint8_t)text[i];
         size_t child = trie->units[node].base ^ byte;
@@ -13,6 +14,7 @@ size_t br_trie_walk(const br_trie *trie, size_t node, const char *text, size_t l
 
 int32_t br_trie_find(const br_trie *trie, const char *text, size_t length)
 {
-    size_t node = br_trie_walk(trie, BR_TRIE_ROOT, text, length);
-    return length == 0 ? -1 : br_trie_value(trie, node);
+    int32_t value = -1;
+    size_t longest = br_trie_longest(trie, BR_TRIE_ROOT, (const uint8_t *)text, length, &value);
+    return longest == length ? value : -1;
 }

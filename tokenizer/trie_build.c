@@ -3,10 +3,9 @@
 #include "tokenizer/trie.h"
 
 /*
- * Nodes are given their children depth first, so that the tail of a word lies in one cache line or
- * two. Units come in blocks of 256, in which the children of a node have to lie. A node's place is
- * looked for in the last few blocks that are not full, the oldest first, in bit sets: 64 places at
- * once.
+ * Nodes are given their children depth first, so that a word's nodes lie near each other. Units
+ * come in blocks of 256, in which the children of a node have to lie. A node's place is looked for
+ * in the last few blocks that are not full, the oldest first, in bit sets: 64 places at once.
  */
 enum { BLOCK = 256, WORDS = BLOCK / 64, MAX_OPEN = 2 };
 static const uint32_t MAX_UNITS = 0x7fffffff, NONE = UINT32_MAX;
@@ -25,6 +24,7 @@ struct task {
 
 struct builder {
     const br_lines *lines;
+    size_t walk_depth;
     br_sorted_line *sorted;
     struct block open[MAX_OPEN];
     size_t num_open;
@@ -32,14 +32,22 @@ struct builder {
     br_buffer memory;
     br_trie_unit *units; /* in memory */
     uint32_t num_units;
+    br_buffer tails;
+    size_t tails_size;
     br_buffer tasks; /* stack */
     size_t num_tasks;
 };
 
-static bool grow(struct builder *b, size_t num_units)
+static size_t units_end(const struct builder *b)
 {
-    size_t used = b->num_units ? b->reserved + b->num_units * sizeof(*b->units) : 0;
-    if (!br_buffer_grow(&b->memory, used, b->reserved + num_units * sizeof(*b->units), 1))
+    return b->reserved + b->num_units * sizeof(*b->units);
+}
+
+/* Makes room for `bytes` behind the units that are there. */
+static bool grow(struct builder *b, size_t bytes)
+{
+    size_t used = b->num_units ? units_end(b) : 0;
+    if (!br_buffer_grow(&b->memory, used, units_end(b) + bytes, 1))
         return false;
     b->units = (br_trie_unit *)((char *)b->memory.data + b->reserved);
     return true;
@@ -53,7 +61,7 @@ static void close_block(struct builder *b, size_t index)
 
 static bool open_block(struct builder *b)
 {
-    if (b->num_units > MAX_UNITS - BLOCK || !grow(b, b->num_units + BLOCK))
+    if (b->num_units > MAX_UNITS - BLOCK || !grow(b, BLOCK * sizeof(*b->units)))
         return false;
     if (b->num_open == MAX_OPEN)
         close_block(b, 0);
@@ -159,17 +167,39 @@ static void set_value(struct builder *b, uint32_t node, size_t place)
     b->units[node].value = (b->sorted[place].line + 1u) & 0x7fffff;
 }
 
-/* The rest of a line that shares no more bytes with others: one node after another. */
+/* Appends a line's rest to the tails, and a NUL; *at receives its place. */
+static bool add_tail(struct builder *b, size_t place, size_t depth, uint32_t *at)
+{
+    uint32_t line = b->sorted[place].line;
+    size_t size = br_line_length(b->lines, line) - depth, end = b->tails_size + size + 1;
+    if (end > MAX_UNITS || !br_buffer_grow(&b->tails, b->tails_size, end, 1))
+        return false;
+    char *tail = (char *)b->tails.data + b->tails_size;
+    memcpy(tail, b->lines->text + b->lines->starts[line] + depth, size);
+    tail[size] = '\0';
+    *at = (uint32_t)b->tails_size;
+    b->tails_size = end;
+    return true;
+}
+
+/* The rest of a line that shares no more bytes with others. Neither the root nor where a walk may
+ * end is a node with a tail. */
 static bool place_tail(struct builder *b, struct task task)
 {
     uint32_t node = task.node, base;
     uint8_t label;
-    for (; (label = byte_at(b, task.begin, task.depth)); task.depth++) {
+    while ((label = byte_at(b, task.begin, task.depth)) && task.depth <= b->walk_depth) {
         if (!place_children(b, node, &label, 1, &base))
             return false;
         node = base ^ label;
+        task.depth++;
     }
     set_value(b, node, task.begin);
+    if (label == 0)
+        return true;
+    if (!add_tail(b, task.begin, task.depth, &base))
+        return false;
+    b->units[node].base = BR_TRIE_TAIL | base;
     return true;
 }
 
@@ -209,19 +239,24 @@ static bool settle(struct builder *b, struct task task)
     return true;
 }
 
-/* Nodes of the trie. */
+/* Nodes of the trie, but for those that walk_depth adds. */
 static size_t count_nodes(const struct builder *b, size_t count)
 {
     size_t nodes = 1;
-    for (size_t i = 0; i < count; i++)
-        nodes += br_line_length(b->lines, b->sorted[i].line) - b->sorted[i].shared;
+    for (size_t i = 0; i < count; i++) {
+        const br_sorted_line *line = &b->sorted[i];
+        size_t after = i + 1 < count ? line[1].shared : 0,
+               length = br_line_length(b->lines, line->line);
+        size_t depth = (after > line->shared ? after : line->shared) + 1; /* a tail begins there */
+        nodes += (depth < length ? depth : length) - line->shared;
+    }
     return nodes;
 }
 
 static bool build(struct builder *b, size_t count)
 {
     size_t nodes = count_nodes(b, count);
-    if (!grow(b, nodes + nodes / 16 + BLOCK) || !open_block(b))
+    if (!grow(b, (nodes + nodes / 4 + BLOCK) * sizeof(*b->units)) || !open_block(b))
         return false;
     clear_bit(b->open[0].free, BR_TRIE_ROOT);
     set_bit(b->open[0].based, 0); /* base 0 is the leaves', where no child answers */
@@ -249,19 +284,31 @@ static bool sort_and_build(struct builder *b, size_t *duplicate)
     return sorted && *duplicate == SIZE_MAX && build(b, num_sorted);
 }
 
-bertrun_status br_trie_build(void **memory, size_t reserved, size_t *num_units,
-                             const br_lines *lines, size_t *duplicate, bertrun_error *error)
+/* Puts the tails behind the units. */
+static bool join(struct builder *b)
 {
-    struct builder b = {.lines = lines, .reserved = reserved};
+    if (!grow(b, b->tails_size))
+        return false;
+    if (b->tails_size)
+        memcpy((char *)b->memory.data + units_end(b), b->tails.data, b->tails_size);
+    return true;
+}
+
+bertrun_status br_trie_build(br_trie *out, void **memory, size_t reserved, const br_lines *lines,
+                             size_t walk_depth, size_t *duplicate, bertrun_error *error)
+{
+    struct builder b = {.lines = lines, .reserved = reserved, .walk_depth = walk_depth};
     *duplicate = SIZE_MAX;
-    bool built = lines->count <= (size_t)BR_TRIE_MAX_VALUE + 1 && sort_and_build(&b, duplicate);
+    bool built =
+        lines->count <= (size_t)BR_TRIE_MAX_VALUE + 1 && sort_and_build(&b, duplicate) && join(&b);
     br_free(b.sorted);
     br_free(b.tasks.data);
+    br_free(b.tails.data);
     if (!built) {
         br_free(b.memory.data);
         return *duplicate != SIZE_MAX ? BERTRUN_ERR_FORMAT : br_fail_nomem(error);
     }
     *memory = b.memory.data;
-    *num_units = b.num_units;
+    *out = (br_trie){b.units, (char *)b.memory.data + units_end(&b), b.num_units, b.tails_size};
     return BERTRUN_OK;
 }

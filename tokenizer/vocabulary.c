@@ -3,34 +3,42 @@
 #include <string.h>
 
 /*
- * The table: this header, then starts[count + 1], then the trie's units. Stored in the byte order
- * and with the bit fields of the machine that built it; `layout` tells whether they are this
- * machine's.
+ * The table: this header, then starts[count + 1], then the trie's units and tails. Stored in the
+ * byte order and with the bit fields of the machine that built it; `layout` tells whether they are
+ * this machine's.
  */
 struct table_header {
     char magic[8];
     uint32_t count, num_units;
     br_trie_unit layout; /* LAYOUT */
+    uint32_t tails_size;
 };
 
-static const char MAGIC[8] = "BRTOKEN1";
+static const char MAGIC[8] = "BRTOKEN2";
 static const br_trie_unit LAYOUT = {.base = 0x01020304, .label = 0x15, .value = 0x123456};
 
-static size_t table_size(size_t count, size_t num_units)
+static size_t units_begin(size_t count)
 {
-    return sizeof(struct table_header) + (count + 1) * sizeof(uint32_t) +
-           num_units * sizeof(br_trie_unit);
+    return sizeof(struct table_header) + (count + 1) * sizeof(uint32_t);
 }
 
-static void point_into(br_vocabulary *v, const void *table, size_t size)
+static size_t table_size(const struct table_header *header)
+{
+    return units_begin(header->count) + header->num_units * sizeof(br_trie_unit) +
+           header->tails_size;
+}
+
+static void point_into(br_vocabulary *v, const void *table)
 {
     const struct table_header *header = table;
     v->table = table;
-    v->table_size = size;
+    v->table_size = table_size(header);
     v->count = header->count;
     v->starts = (const uint32_t *)(header + 1);
     v->trie.units = (const br_trie_unit *)(v->starts + v->count + 1);
     v->trie.num_units = header->num_units;
+    v->trie.tails = (const char *)(v->trie.units + v->trie.num_units);
+    v->trie.tails_size = header->tails_size;
 }
 
 static size_t count_lines(const char *text, size_t size)
@@ -58,29 +66,33 @@ static bertrun_status find_lines(const br_vocabulary *v, uint32_t *starts, size_
     return BERTRUN_OK;
 }
 
-static bertrun_status compile(br_vocabulary *v, const br_lines *lines, const char *name,
-                              bertrun_error *error)
+static bertrun_status compile(br_vocabulary *v, const br_lines *lines, size_t walk_depth,
+                              const char *name, bertrun_error *error)
 {
+    br_trie trie;
     void *table;
-    size_t num_units, duplicate;
-    bertrun_status status =
-        br_trie_build(&table, table_size(lines->count, 0), &num_units, lines, &duplicate, error);
+    size_t duplicate;
+    bertrun_status status = br_trie_build(&trie, &table, units_begin(lines->count), lines,
+                                          walk_depth, &duplicate, error);
     if (status == BERTRUN_ERR_FORMAT)
         return br_fail(error, status, "%s: line %zu repeats the token \"%.*s\"", name,
                        duplicate + 1, (int)br_line_length(lines, duplicate),
                        lines->text + lines->starts[duplicate]);
     BR_TRY(status);
     struct table_header *header = table;
-    *header = (struct table_header){
-        .count = (uint32_t)lines->count, .num_units = (uint32_t)num_units, .layout = LAYOUT};
+    *header = (struct table_header){.count = (uint32_t)lines->count,
+                                    .num_units = (uint32_t)trie.num_units,
+                                    .layout = LAYOUT,
+                                    .tails_size = (uint32_t)trie.tails_size};
     memcpy(header->magic, MAGIC, sizeof(MAGIC));
     memcpy(header + 1, lines->starts, (lines->count + 1) * sizeof(*lines->starts));
     v->owned_table = table;
-    point_into(v, table, table_size(lines->count, num_units));
+    point_into(v, table);
     return BERTRUN_OK;
 }
 
-bertrun_status br_vocabulary_build(br_vocabulary *out, const char *name, bertrun_error *error)
+bertrun_status br_vocabulary_build(br_vocabulary *out, const char *prefix, const char *name,
+                                   bertrun_error *error)
 {
     if (out->text_size == 0)
         return br_fail(error, BERTRUN_ERR_FORMAT, "%s: the vocabulary is empty", name);
@@ -101,7 +113,7 @@ bertrun_status br_vocabulary_build(br_vocabulary *out, const char *name, bertrun
         return br_fail_nomem(error);
     bertrun_status status = find_lines(out, starts, count, name, error);
     if (status == BERTRUN_OK)
-        status = compile(out, &(br_lines){out->text, starts, count}, name, error);
+        status = compile(out, &(br_lines){out->text, starts, count}, strlen(prefix), name, error);
     br_free(starts);
     return status;
 }
@@ -115,10 +127,10 @@ bertrun_status br_vocabulary_load(br_vocabulary *out, const void *table, size_t 
              memcmp(&header->layout, &LAYOUT, sizeof(LAYOUT)) == 0;
     if (!*fresh)
         return BERTRUN_OK;
-    if (header->count > BR_MAX_TOKENS || size != table_size(header->count, header->num_units))
+    if (header->count > BR_MAX_TOKENS || size != table_size(header))
         return br_fail(error, BERTRUN_ERR_FORMAT, "%s: the tokenizer's table has a wrong size",
                        name);
-    point_into(out, table, size);
+    point_into(out, table);
     return BERTRUN_OK;
 }
 

@@ -26,9 +26,11 @@ enum { BR_MAX_TOKENS = BR_TRIE_MAX_VALUE, BR_MAX_TOKEN_BYTES = 4096 };
 
 /**
  * Indexes the text of out->text, which has been set (with owned_text, if it is the vocabulary's).
+ * The trie can be walked by `prefix`.
  * Errors: FORMAT (NULs, duplicates, line breaks missing at the end; names the line), NOMEM.
  */
-bertrun_status br_vocabulary_build(br_vocabulary *out, const char *name, bertrun_error *error);
+bertrun_status br_vocabulary_build(br_vocabulary *out, const char *prefix, const char *name,
+                                   bertrun_error *error);
 
 /** Takes a stored table instead. FORMAT where its size cannot be right. *fresh tells whether it is
  * of this version and byte order; else nothing was done. */

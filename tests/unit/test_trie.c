@@ -17,12 +17,16 @@ static br_lines split(const char *text, uint32_t *starts)
     return (br_lines){text, starts, count};
 }
 
+enum { WALK_DEPTH = 2 };
+
 static br_trie build(const br_lines *lines)
 {
-    void *units;
-    size_t num_units, duplicate;
-    cr_assert_eq(br_trie_build(&units, 0, &num_units, lines, &duplicate, NULL), BERTRUN_OK);
-    return (br_trie){units, num_units};
+    br_trie trie;
+    void *memory;
+    size_t duplicate;
+    cr_assert_eq(br_trie_build(&trie, &memory, 0, lines, WALK_DEPTH, &duplicate, NULL), BERTRUN_OK);
+    cr_assert_eq((const void *)trie.units, memory);
+    return trie;
 }
 
 /* Every line is found, and the trie has as many strings as there are lines. */
@@ -40,11 +44,16 @@ static void expect_lines(const br_trie *trie, const br_lines *lines)
     cr_expect_eq(values, filled);
 }
 
-static int32_t longest(const br_trie *trie, const char *text, size_t *length)
+static int32_t longest_from(const br_trie *trie, size_t node, const char *text, size_t *length)
 {
     int32_t value = -1;
-    *length = br_trie_longest(trie, BR_TRIE_ROOT, (const uint8_t *)text, strlen(text), &value);
+    *length = br_trie_longest(trie, node, (const uint8_t *)text, strlen(text), &value);
     return value;
+}
+
+static int32_t longest(const br_trie *trie, const char *text, size_t *length)
+{
+    return longest_from(trie, BR_TRIE_ROOT, text, length);
 }
 
 Test(trie, finds_what_was_put_in_and_nothing_else)
@@ -61,6 +70,26 @@ Test(trie, finds_what_was_put_in_and_nothing_else)
     longest(&trie, "xy", &length);
     cr_expect_eq(length, 0);
     br_free((void *)trie.units);
+}
+
+/* Whether one string or several go on behind it, a walk ends at a node that leads to them. */
+Test(trie, walks_up_to_its_depth)
+{
+    static const char *const texts[] = {"##abc\n", "##\n##abc\n", "##abc\n##abd\n#\n",
+                                        "a\n##abc\n"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        uint32_t starts[8];
+        br_lines lines = split(texts[i], starts);
+        br_trie trie = build(&lines);
+        size_t length, node = br_trie_walk(&trie, "##", WALK_DEPTH);
+        cr_assert_lt(node, trie.num_units);
+        longest_from(&trie, node, "abcd", &length);
+        cr_expect_eq(length, 3);
+        longest_from(&trie, node, "ab", &length);
+        cr_expect_eq(length, 0);
+        cr_expect_eq(br_trie_walk(&trie, "#a", 2), SIZE_MAX);
+        br_free((void *)trie.units);
+    }
 }
 
 Test(trie, every_pair_of_bytes)
@@ -109,9 +138,10 @@ Test(trie, names_the_duplicate)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         uint32_t starts[8];
         br_lines lines = split(cases[i].text, starts);
-        void *units;
-        size_t num_units, duplicate;
-        cr_expect_eq(br_trie_build(&units, 0, &num_units, &lines, &duplicate, NULL),
+        br_trie trie;
+        void *memory;
+        size_t duplicate;
+        cr_expect_eq(br_trie_build(&trie, &memory, 0, &lines, WALK_DEPTH, &duplicate, NULL),
                      BERTRUN_ERR_FORMAT);
         cr_expect_eq(duplicate, cases[i].duplicate);
     }
@@ -129,12 +159,14 @@ Test(trie, foreign_units_lead_nowhere_outside)
             random ^= random << 5;
             ((uint8_t *)units)[i] = (uint8_t)(random >> 16);
         }
-        br_trie trie = {units, COUNT};
+        br_trie trie = {units, (const char *)(units + COUNT / 2), COUNT / 2,
+                        COUNT / 2 * sizeof(*units)};
         size_t length;
         longest(&trie, "\x01\x02\x03\x04\x05\x06\x07", &length);
         cr_assert_leq(length, 7);
         br_trie_find(&trie, "abcdefgh", 8);
-        br_trie_walk(&trie, (size_t)round, "ab", 2);
+        br_trie_walk(&trie, "ab", 2);
+        longest_from(&trie, (size_t)round, "\x01\x02\x03", &length);
     }
     br_free(units);
 }
