@@ -239,6 +239,20 @@ Test(bin_file, a_scale_is_finite)
     expect_error(write_bin(), BERTRUN_ERR_FORMAT, QUERY "_scale\" is not finite at 1");
 }
 
+Test(bin_file, its_tokenizer_opens_whatever_the_model_is)
+{
+    br_checkpoint *checkpoint;
+    const br_tensor *all;
+    bertrun_error error = {0};
+    quantize(QUERY, QUERY "_scale");
+    scales[1] = INFINITY;
+    cr_assert_eq(br_checkpoint_open_tokenizer(&checkpoint, write_bin(), true, &error), BERTRUN_OK,
+                 "%s", error.message);
+    cr_expect_eq(br_checkpoint_tensors(checkpoint, &all), 3);
+    cr_expect_not_null(br_checkpoint_find(checkpoint, "tokenizer.table"));
+    br_checkpoint_close(&checkpoint);
+}
+
 Test(bin_file, positions_are_never_int8)
 {
     quantize("embeddings.token_type_embeddings.weight",
