@@ -181,6 +181,16 @@ bool cli_parse_threads(const char *text, int *out)
     return true;
 }
 
+bool cli_parse_float(const char *option, const char *text, float *out)
+{
+    char *end;
+    *out = strtof(text, &end);
+    if (end != text && !*end && isfinite(*out))
+        return true;
+    cli_usage("%s: '%s' is not a number", option, text);
+    return false;
+}
+
 bool cli_parse_seconds(const char *option, const char *text, double *out)
 {
     char *end;

@@ -19,6 +19,7 @@ typedef enum cli_exit {
 
 /* The commands: argv[0] is the command's own name. Each returns an exit code. */
 cli_exit cli_run(int argc, char **argv);
+cli_exit cli_rerank(int argc, char **argv);
 cli_exit cli_convert(int argc, char **argv);
 cli_exit cli_info(int argc, char **argv);
 cli_exit cli_bench(int argc, char **argv);
@@ -65,6 +66,7 @@ extern const cli_choice cli_precisions[], cli_activations[], cli_weights[], cli_
 bool cli_parse_choice(const char *option, const char *text, const cli_choice *choices, int *out);
 bool cli_parse_size(const char *option, const char *text, size_t min, size_t *out);
 bool cli_parse_threads(const char *text, int *out);
+bool cli_parse_float(const char *option, const char *text, float *out);
 bool cli_parse_seconds(const char *option, const char *text, double *out);
 
 /** Bytes of a line of `length` without its end, LF or CRLF. */

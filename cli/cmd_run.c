@@ -12,6 +12,8 @@
 #include "cli/similarity.h"
 #include "cli/text_source.h"
 
+enum { DEFAULT_FILLS = 5 };
+
 typedef struct run {
     run_options options;
     bertrun_model *model;
@@ -22,6 +24,11 @@ typedef struct run {
     similarity gathered; /* with --similarity */
     float *ranges;       /* [2, dimensions], with --output-dtype int8 or uint8 */
     float *decoded;      /* [dimensions], with --similarity of codes */
+    bertrun_entities entities;
+    bertrun_answers answers;
+    bertrun_masks masks;
+    bertrun_input *questions; /* --question and a text each */
+    size_t questions_capacity;
     progress progress;
     size_t texts, cut_texts, cut_tokens, cut_length;
     size_t long_texts, windows; /* with --truncation stride */
@@ -29,14 +36,27 @@ typedef struct run {
 
 static result_kind choose_kind(const run_options *options, const bertrun_model_info *info)
 {
+    static const result_kind kinds[] = {
+        [RUN_EMBED] = RESULT_EMBEDDING, [RUN_CLASSIFY] = RESULT_CLASSES,
+        [RUN_HIDDEN] = RESULT_HIDDEN,   [RUN_NER] = RESULT_ENTITIES,
+        [RUN_ANSWER] = RESULT_ANSWERS,  [RUN_FILL_MASK] = RESULT_FILLS,
+    };
     if (options->similarity)
         return RESULT_SIMILARITY;
-    if (options->task == RUN_HIDDEN)
-        return RESULT_HIDDEN;
-    if (options->task == RUN_CLASSIFY ||
-        (options->task == RUN_AUTO && info->task == BERTRUN_TASK_CLASSIFY))
+    if (options->task != RUN_AUTO)
+        return kinds[options->task];
+    switch (info->task) {
+    case BERTRUN_TASK_CLASSIFY:
         return RESULT_CLASSES;
-    return RESULT_EMBEDDING;
+    case BERTRUN_TASK_NER:
+        return RESULT_ENTITIES;
+    case BERTRUN_TASK_ANSWER:
+        return RESULT_ANSWERS;
+    case BERTRUN_TASK_FILL_MASK:
+        return RESULT_FILLS;
+    default:
+        return RESULT_EMBEDDING;
+    }
 }
 
 static size_t dimensions(const run_options *options, const bertrun_model_info *info)
@@ -64,10 +84,9 @@ static size_t default_width(result_kind kind, const run_options *options,
         return info->num_labels;
     case RESULT_HIDDEN:
         return info->hidden_size;
-    case RESULT_SIMILARITY:
+    default:
         return 0;
     }
-    return 0;
 }
 
 /*
@@ -121,6 +140,29 @@ static cli_exit read_ranges(run *state, const bertrun_model_info *info)
     return code;
 }
 
+/* Options of a task that is another one. */
+static cli_exit check_task(const run_options *options, result_kind kind)
+{
+    const task_options *tasks = &options->tasks;
+    bool found = kind == RESULT_ENTITIES || kind == RESULT_ANSWERS || kind == RESULT_FILLS;
+    if (found && options->format == &out_npy)
+        return cli_usage("--format npy: %s are no array", result_kind_name(kind));
+    if (options->query_given)
+        return cli_usage("--query: only with bertrun rerank");
+    if ((tasks->query || tasks->no_answer || tasks->max_answer_tokens) && kind != RESULT_ANSWERS)
+        return cli_usage("--question, --no-answer, --max-answer-tokens: only with --task answer");
+    if (options->aggregation_given && kind != RESULT_ENTITIES)
+        return cli_usage("--aggregation: only with --task ner");
+    if ((tasks->has_threshold || tasks->logits) && kind != RESULT_CLASSES)
+        return cli_usage("--threshold, --logits: only with --task classify");
+    if (tasks->top_k && kind != RESULT_CLASSES && kind != RESULT_ANSWERS && kind != RESULT_FILLS)
+        return cli_usage("--top-k: only with --task classify, answer or fill-mask");
+    if (options->session_settings.stride && kind != RESULT_ANSWERS &&
+        options->session_settings.long_text != BERTRUN_LONG_TEXT_STRIDE)
+        return cli_usage("--stride: only with --truncation stride or --task answer");
+    return CLI_OK;
+}
+
 static cli_exit open_model(run *state)
 {
     run_options *options = &state->options;
@@ -129,10 +171,12 @@ static cli_exit open_model(run *state)
         return cli_fail("%s", error.message);
     const bertrun_model_info *info = bertrun_model_get_info(state->model);
     result_kind kind = choose_kind(options, info);
-    if ((kind == RESULT_CLASSES || kind == RESULT_HIDDEN) && asks_of_embeddings(options))
+    if (kind != RESULT_EMBEDDING && kind != RESULT_SIMILARITY && asks_of_embeddings(options))
         return cli_usage("--pooling, --normalize, --no-normalize, --prompt, --prompt-name, "
                          "--dimensions, --output-dtype: only with --task embed");
-    cli_exit code = read_ranges(state, info);
+    cli_exit code = check_task(options, kind);
+    if (code == CLI_OK)
+        code = read_ranges(state, info);
     if (code != CLI_OK)
         return code;
     widen_batch_tokens(options, info);
@@ -143,6 +187,7 @@ static cli_exit open_model(run *state)
         .kind = kind,
         .model_path = options->model,
         .model = info,
+        .tasks = &options->tasks,
         .dtype = kind == RESULT_EMBEDDING ? options->embed_options.dtype : BERTRUN_EMBEDDING_F32,
         .width = default_width(kind, options, info),
         .layers = options->layers,
@@ -173,6 +218,83 @@ static cli_exit open_files(run *state)
     return CLI_OK;
 }
 
+static bertrun_status answer(run *state, const bertrun_input *inputs, size_t count,
+                             bertrun_error *error)
+{
+    const run_options *options = &state->options;
+    bertrun_answer_options chosen = {
+        .top_k = options->tasks.top_k,
+        .max_answer_tokens = options->tasks.max_answer_tokens,
+        .stride = options->session_settings.stride,
+        .no_answer = options->tasks.no_answer,
+    };
+    return bertrun_answer_questions(state->session, inputs, count, &chosen, &state->answers, error);
+}
+
+/* Tasks whose results are lists; of *output only the texts are filled. */
+static bertrun_status find(run *state, const bertrun_input *inputs, size_t count,
+                           bertrun_output *output, bertrun_error *error)
+{
+    bertrun_status status;
+    const task_options *tasks = &state->options.tasks;
+    if (state->writer.kind == RESULT_ENTITIES)
+        status = bertrun_find_entities(state->session, inputs, count, tasks->aggregation,
+                                       &state->entities, error);
+    else if (state->writer.kind == RESULT_ANSWERS)
+        status = answer(state, inputs, count, error);
+    else
+        status =
+            bertrun_fill_masks(state->session, inputs, count,
+                               tasks->top_k ? tasks->top_k : DEFAULT_FILLS, &state->masks, error);
+    *output = (bertrun_output){
+        .count = count,
+        .texts = state->writer.kind == RESULT_ENTITIES  ? state->entities.texts
+                 : state->writer.kind == RESULT_ANSWERS ? state->answers.texts
+                                                        : state->masks.texts,
+    };
+    return status;
+}
+
+/* What was found in text i of a batch. */
+static void attach_found(const run *state, size_t i, result_row *row)
+{
+    const size_t *offsets = state->writer.kind == RESULT_ENTITIES  ? state->entities.offsets
+                            : state->writer.kind == RESULT_ANSWERS ? state->answers.offsets
+                                                                   : state->masks.offsets;
+    if (state->writer.kind == RESULT_ENTITIES)
+        row->entities = state->entities.entities + offsets[i];
+    else if (state->writer.kind == RESULT_ANSWERS)
+        row->answers = state->answers.answers + offsets[i];
+    else if (state->writer.kind == RESULT_FILLS)
+        row->masks = state->masks.masks + offsets[i];
+    else
+        return;
+    row->num_found = offsets[i + 1] - offsets[i];
+    row->num_fills = state->masks.num_fills;
+}
+
+/* --question goes with every text. */
+static bool add_question(run *state, text_batch *batch)
+{
+    const char *question = state->options.tasks.query;
+    if (!question)
+        return true;
+    if (batch->count > state->questions_capacity) {
+        bertrun_input *grown = cli_realloc(state->questions, batch->count, sizeof *grown);
+        if (!grown)
+            return false;
+        state->questions = grown;
+        state->questions_capacity = batch->count;
+    }
+    for (size_t i = 0; i < batch->count; i++)
+        state->questions[i] = (bertrun_input){.text = question,
+                                              .length = strlen(question),
+                                              .pair = batch->inputs[i].text,
+                                              .pair_length = batch->inputs[i].length};
+    batch->inputs = state->questions;
+    return true;
+}
+
 static bertrun_status compute(run *state, const bertrun_input *inputs, size_t count,
                               bertrun_output *output, bertrun_error *error)
 {
@@ -182,6 +304,10 @@ static bertrun_status compute(run *state, const bertrun_input *inputs, size_t co
     case RESULT_HIDDEN:
         return bertrun_hidden_states(state->session, inputs, count, &state->options.hidden_options,
                                      output, error);
+    case RESULT_ENTITIES:
+    case RESULT_ANSWERS:
+    case RESULT_FILLS:
+        return find(state, inputs, count, output, error);
     default:
         return bertrun_embed(state->session, inputs, count, &state->options.embed_options, output,
                              error);
@@ -250,11 +376,14 @@ static bool emit_all(run *state, const text_batch *batch, const bertrun_output *
             .width = output->width,
             .states = output->num_states,
             .state_stride = output->total_tokens * output->width,
+            .input = &batch->inputs[i],
         };
+        attach_found(state, i, &row);
         if (!emit(state, &row, output->code_bytes))
             return false;
         count_cut(state, info);
-        values += output->width * (output->num_states ? info->tokens : 1);
+        if (values)
+            values += output->width * (output->num_states ? info->tokens : 1);
     }
     return state->writer.kind == RESULT_SIMILARITY || writes_files(state) ||
            result_file_flush(&state->file);
@@ -285,6 +414,8 @@ static cli_exit process(run *state)
             return CLI_FAILED;
         if (batch.count == 0)
             return CLI_OK;
+        if (!add_question(state, &batch))
+            return CLI_FAILED;
         if (compute(state, batch.inputs, batch.count, &output, &error) != BERTRUN_OK)
             return error.input < batch.count ? fail_text(state, &batch, &error)
                                              : cli_fail("%s", error.message);
@@ -352,6 +483,7 @@ cli_exit cli_run(int argc, char **argv)
     similarity_free(&state.gathered);
     free(state.ranges);
     free(state.decoded);
+    free(state.questions);
     run_options_free(&state.options);
     result_writer_close(&state.writer);
     result_file_discard(&state.file);

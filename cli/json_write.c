@@ -28,6 +28,18 @@ void json_write_string(FILE *stream, const char *text)
     json_decref(string);
 }
 
+void json_write_text(FILE *stream, const char *text, size_t length)
+{
+    json_t *string = json_stringn(text, length);
+    char *copy = string ? NULL : strndup(text, length);
+    if (string)
+        json_dumpf(string, stream, JSON_ENCODE_ANY);
+    else
+        json_write_string(stream, copy ? copy : "");
+    json_decref(string);
+    free(copy);
+}
+
 void json_write_float(FILE *stream, float value)
 {
     if (isfinite(value))

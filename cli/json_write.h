@@ -8,6 +8,9 @@
 /** A quoted, escaped string; bytes that are not UTF-8 become "?". */
 void json_write_string(FILE *stream, const char *text);
 
+/** The same of `length` bytes without a NUL. */
+void json_write_text(FILE *stream, const char *text, size_t length);
+
 /** The digits that give the same float back; null for NaN and infinities. */
 void json_write_float(FILE *stream, float value);
 

@@ -11,7 +11,8 @@ static const struct {
     cli_exit (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
-    {"run", cli_run, "embed, classify or compare texts (the default command)"},
+    {"run", cli_run, "embed, classify, find entities, answer, fill masks (the default command)"},
+    {"rerank", cli_rerank, "sort documents by how well they fit a query"},
     {"convert", cli_convert, "make one quantized file of a Hugging Face directory"},
     {"info", cli_info, "print what a model is"},
     {"tokenize", cli_tokenize, "turn texts into token ids, or back"},

@@ -4,20 +4,9 @@
  * order of the logits, only with classes).
  */
 #include "cli/code_rows.h"
+#include "cli/found.h"
 #include "cli/json_write.h"
 #include "cli/result_writer.h"
-
-static void write_classes(const result_writer *writer, const result_row *row)
-{
-    FILE *stream = writer->stream;
-    size_t best = result_best_label(row);
-    fputs(", \"label\": ", stream);
-    json_write_string(stream, writer->model->labels[best]);
-    fputs(", \"score\": ", stream);
-    json_write_float(stream, row->scores[best]);
-    fputs(", \"scores\": ", stream);
-    json_write_floats(stream, row->scores, row->width);
-}
 
 /* [states][tokens][width] */
 static void write_hidden(FILE *stream, const result_row *row)
@@ -49,6 +38,30 @@ static void write_embedding(const result_writer *writer, const result_row *row)
     fputc(']', writer->stream);
 }
 
+static void write_result(const result_writer *writer, const result_row *row)
+{
+    switch (writer->kind) {
+    case RESULT_CLASSES:
+        out_classes_json(writer, row);
+        return;
+    case RESULT_ENTITIES:
+        out_entities_json(writer, row);
+        return;
+    case RESULT_ANSWERS:
+        out_answers_json(writer, row);
+        return;
+    case RESULT_FILLS:
+        out_fills_json(writer, row);
+        return;
+    default:
+        fprintf(writer->stream, ", \"%s\": ", result_kind_name(writer->kind));
+        if (writer->kind == RESULT_HIDDEN)
+            write_hidden(writer->stream, row);
+        else
+            write_embedding(writer, row);
+    }
+}
+
 static void write_object(const result_writer *writer, const result_row *row)
 {
     FILE *stream = writer->stream;
@@ -58,13 +71,7 @@ static void write_object(const result_writer *writer, const result_row *row)
     fprintf(stream, ", \"tokens\": %zu, \"truncated\": %zu", row->info.tokens, row->info.truncated);
     if (row->info.windows > 1)
         fprintf(stream, ", \"windows\": %zu", row->info.windows);
-    if (writer->kind == RESULT_CLASSES)
-        write_classes(writer, row);
-    fprintf(stream, ", \"%s\": ", result_kind_name(writer->kind));
-    if (writer->kind == RESULT_HIDDEN)
-        write_hidden(stream, row);
-    else
-        write_embedding(writer, row);
+    write_result(writer, row);
     fputc('}', stream);
 }
 

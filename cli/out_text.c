@@ -1,8 +1,8 @@
 /* For people: a line a text, shortened to fit a screen. The other formats have every value. */
 #include <math.h>
-#include <string.h>
 
 #include "cli/code_rows.h"
+#include "cli/found.h"
 #include "cli/result_writer.h"
 
 enum { SHOWN_VALUES = 4 };
@@ -56,18 +56,6 @@ static void write_embedding(const result_writer *writer, const result_row *row)
     fprintf(stream, "  %zu tokens  %s\n", row->info.tokens, row->title);
 }
 
-static void write_class(const result_writer *writer, const result_row *row)
-{
-    const char *const *labels = writer->model->labels;
-    size_t best = result_best_label(row);
-    size_t longest = 0;
-    for (size_t i = 0; i < row->width; i++)
-        if (strlen(labels[i]) > longest)
-            longest = strlen(labels[i]);
-    fprintf(writer->stream, "%-*s  %.4f  %s\n", (int)longest, labels[best],
-            (double)row->scores[best], row->title);
-}
-
 /* The first token's row of every state. */
 static void write_hidden(const result_writer *writer, const result_row *row)
 {
@@ -106,13 +94,22 @@ static void row_out(result_writer *writer, const result_row *row)
         write_embedding(writer, row);
         break;
     case RESULT_CLASSES:
-        write_class(writer, row);
+        out_classes_text(writer, row);
         break;
     case RESULT_HIDDEN:
         write_hidden(writer, row);
         break;
     case RESULT_SIMILARITY:
         write_similarity(writer->stream, row);
+        break;
+    case RESULT_ENTITIES:
+        out_entities_text(writer, row);
+        break;
+    case RESULT_ANSWERS:
+        out_answers_text(writer, row);
+        break;
+    case RESULT_FILLS:
+        out_fills_text(writer, row);
         break;
     }
 }

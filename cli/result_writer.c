@@ -26,6 +26,9 @@ const char *result_kind_name(result_kind kind)
         [RESULT_CLASSES] = "logits",
         [RESULT_HIDDEN] = "hidden_states",
         [RESULT_SIMILARITY] = "similarity",
+        [RESULT_ENTITIES] = "entities",
+        [RESULT_ANSWERS] = "answers",
+        [RESULT_FILLS] = "masks",
     };
     return names[kind];
 }

@@ -12,12 +12,16 @@
 #include <sys/types.h>
 
 #include "bertrun/bertrun.h"
+#include "cli/task_options.h"
 
 typedef enum result_kind {
     RESULT_EMBEDDING,
     RESULT_CLASSES,
     RESULT_HIDDEN,
     RESULT_SIMILARITY,
+    RESULT_ENTITIES,
+    RESULT_ANSWERS,
+    RESULT_FILLS,
 } result_kind;
 
 /** What one text came to. */
@@ -32,6 +36,12 @@ typedef struct result_row {
     const void *codes;   /* of embeddings not in f32: written instead of the values; else NULL */
     size_t width;        /* elements of values or codes */
     size_t states, state_stride; /* of hidden states */
+    const bertrun_input *input;  /* the text */
+    size_t num_found;            /* of the next three the one that the kind is of */
+    const bertrun_entity *entities;
+    const bertrun_answer *answers;
+    const bertrun_mask *masks;
+    size_t num_fills; /* of each mask */
 } result_row;
 
 typedef struct result_format result_format;
@@ -42,6 +52,7 @@ typedef struct result_writer {
     result_kind kind;
     const char *model_path;
     const bertrun_model_info *model;
+    const task_options *tasks;
     bertrun_embedding_dtype dtype; /* of embeddings */
     size_t width;                  /* columns of the rows; for an empty result too */
     size_t states;                 /* npy: hidden states of the text */

@@ -22,9 +22,9 @@ static const char help[] =
     "  -o, --output FILE      write there, whole or not at all, instead of standard output\n"
     "  --format FORMAT        text (to read, shortened), json, jsonl or npy; default text\n"
     "\n"
-    "  --task TASK            embed, classify, hidden (all hidden states), or auto: classify "
-    "where\n"
-    "                         the model has a classifier, else embed\n"
+    "  --task TASK            embed, classify, ner (named entities), answer (a question about a\n"
+    "                         text), fill-mask, hidden (hidden states), or auto: what the model's\n"
+    "                         head is for, embed without one\n"
     "  --pooling POOLING      mean, cls, max, weighted-mean, last-token, pooler, or auto: what "
     "the\n"
     "                         model's files say\n"
@@ -41,7 +41,17 @@ static const char help[] =
     "  --no-normalize         leave them as they are\n"
     "  --layers LIST          hidden states of these only: 0 is the embedding layer, -1 the last;\n"
     "                         default all\n"
-    "  --similarity           print the matrix of cosine similarities of the texts' embeddings\n"
+    "  --top-k N              classify: the N best labels; answer, fill-mask: the N best (1, 5)\n"
+    "  --threshold X          classify: the labels of at least that score\n"
+    "  --logits               classify: show logits, not scores\n"
+    "  --aggregation HOW      ner: simple (default), first, average, max, or none: single tokens\n"
+    "  --question TEXT        answer: about each text; without it, texts are pairs (--pair) of a\n"
+    "                         question and its context\n"
+    "  --no-answer            answer: that there is none counts as an answer\n"
+    "  --max-answer-tokens N  answer: default 15\n"
+    "  --similarity           print the matrix of cosine similarities of the texts' embeddings\n";
+
+static const char help_compute[] =
     "\n"
     "  --precision PRECISION  int8, bf16, f32, or auto: after the weights\n"
     "  --activations KIND     where int8 scales of activations come from: token (each its own), "
@@ -60,7 +70,7 @@ static const char help[] =
     "                         quarter and the rest; or error: fail; or stride: cut nothing, "
     "average\n"
     "                         the embeddings of windows. What is cut is counted\n"
-    "  --stride N             tokens that neighbouring windows share; default 0\n"
+    "  --stride N             tokens that neighbouring windows share; default 0, answer: 128\n"
     "  --threads N            default 0: as many as this process may use\n"
     "  --batch-tokens N       tokens in one forward pass; bounds the memory\n"
     "  --batch-size N         texts in one forward pass; default: as many as --batch-tokens "
@@ -71,7 +81,8 @@ static const char help[] =
 static const char help_formats[] =
     "\n"
     "Formats. text: a line a text, values shortened. jsonl: an object a line with index, tokens,\n"
-    "truncated, and embedding, or label, score, scores and logits, or hidden_states\n"
+    "truncated, and embedding, or label, score, scores and logits (labels with --top-k or\n"
+    "--threshold), or entities, answers, masks, or hidden_states\n"
     "[layers][tokens][width], or similarity; id and windows where there are any. json: one object\n"
     "with those in \"results\". npy: [texts, width], [texts, labels]; for hidden --output is a\n"
     "directory, with a file 000000.npy, [layers, tokens, width], for each text.\n"
@@ -80,6 +91,9 @@ static const char help_formats[] =
     "  bertrun --model minilm.bin --similarity \"A man plays guitar.\" \"Someone makes music.\"\n"
     "  bertrun --model minilm.bin --input sentences.txt --format npy -o embeddings.npy\n"
     "  bertrun --model sst2.bin --format jsonl < reviews.txt\n"
+    "  bertrun --model ner.bin --format jsonl \"Empire State Building, New York\"\n"
+    "  bertrun --model squad.bin --question \"Who wrote it?\" --input chapters.txt --top-k 3\n"
+    "  bertrun --model bert-base.bin \"The capital of France is [MASK].\"\n"
     "  bertrun --model minilm.bin --input docs.jsonl --input-format jsonl --text-field body \\\n"
     "          --id-field url --truncation stride --format jsonl\n"
     "\n"
@@ -88,6 +102,7 @@ static const char help_formats[] =
 cli_exit run_print_help(void)
 {
     cli_help(help);
+    cli_help(help_compute);
     return cli_help(help_formats);
 }
 
@@ -114,6 +129,14 @@ enum {
     NORMALIZE,
     NO_NORMALIZE,
     SIMILARITY,
+    TOP_K,
+    THRESHOLD,
+    LOGITS,
+    AGGREGATION,
+    QUESTION,
+    QUERY,
+    NO_ANSWER,
+    MAX_ANSWER_TOKENS,
     PRECISION,
     ACTIVATIONS,
     WEIGHTS,
@@ -150,6 +173,14 @@ static const struct option long_options[] = {
     {"normalize", no_argument, NULL, NORMALIZE},
     {"no-normalize", no_argument, NULL, NO_NORMALIZE},
     {"similarity", no_argument, NULL, SIMILARITY},
+    {"top-k", required_argument, NULL, TOP_K},
+    {"threshold", required_argument, NULL, THRESHOLD},
+    {"logits", no_argument, NULL, LOGITS},
+    {"aggregation", required_argument, NULL, AGGREGATION},
+    {"question", required_argument, NULL, QUESTION},
+    {"query", required_argument, NULL, QUERY},
+    {"no-answer", no_argument, NULL, NO_ANSWER},
+    {"max-answer-tokens", required_argument, NULL, MAX_ANSWER_TOKENS},
     {"precision", required_argument, NULL, PRECISION},
     {"activations", required_argument, NULL, ACTIVATIONS},
     {"weights", required_argument, NULL, WEIGHTS},
@@ -163,8 +194,20 @@ static const struct option long_options[] = {
 };
 
 static const cli_choice tasks[] = {
-    {"auto", RUN_AUTO}, {"embed", RUN_EMBED}, {"classify", RUN_CLASSIFY}, {"hidden", RUN_HIDDEN},
+    {"auto", RUN_AUTO},
+    {"embed", RUN_EMBED},
+    {"classify", RUN_CLASSIFY},
+    {"hidden", RUN_HIDDEN},
+    {"ner", RUN_NER},
+    {"answer", RUN_ANSWER},
+    {"fill-mask", RUN_FILL_MASK},
     {NULL, 0},
+};
+
+static const cli_choice aggregations[] = {
+    {"none", BERTRUN_AGGREGATION_NONE},   {"simple", BERTRUN_AGGREGATION_SIMPLE},
+    {"first", BERTRUN_AGGREGATION_FIRST}, {"average", BERTRUN_AGGREGATION_AVERAGE},
+    {"max", BERTRUN_AGGREGATION_MAX},     {NULL, 0},
 };
 
 static const cli_choice input_formats[] = {
@@ -297,6 +340,25 @@ static bool take_option(run_options *options, int option)
     case SIMILARITY:
         options->similarity = true;
         return true;
+    case TOP_K:
+        return cli_parse_size("--top-k", optarg, 1, &options->tasks.top_k);
+    case THRESHOLD:
+        options->tasks.has_threshold = true;
+        return cli_parse_float("--threshold", optarg, &options->tasks.threshold);
+    case LOGITS:
+        return (options->tasks.logits = true);
+    case AGGREGATION:
+        options->aggregation_given = true;
+        return PARSE_CHOICE("--aggregation", aggregations, options->tasks.aggregation);
+    case QUESTION:
+    case QUERY:
+        options->tasks.query = optarg;
+        options->query_given = option == QUERY;
+        return true;
+    case NO_ANSWER:
+        return (options->tasks.no_answer = true);
+    case MAX_ANSWER_TOKENS:
+        return cli_parse_size("--max-answer-tokens", optarg, 1, &options->tasks.max_answer_tokens);
     case PRECISION:
         return PARSE_CHOICE("--precision", cli_precisions, options->model_settings.precision);
     case ACTIVATIONS:
@@ -364,7 +426,8 @@ static bool check(const run_options *options)
         cli_usage("--similarity: only with --task embed");
     else if (options->layers && options->task != RUN_HIDDEN)
         cli_usage("--layers: only with --task hidden");
-    else if (options->session_settings.stride &&
+    else if (options->session_settings.stride && options->task != RUN_ANSWER &&
+             options->task != RUN_AUTO &&
              options->session_settings.long_text != BERTRUN_LONG_TEXT_STRIDE)
         cli_usage("--stride: only with --truncation stride");
     else if (options->task == RUN_HIDDEN && options->format == &out_npy &&

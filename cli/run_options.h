@@ -12,13 +12,17 @@ typedef enum run_task {
     RUN_EMBED,
     RUN_CLASSIFY,
     RUN_HIDDEN,
+    RUN_NER,
+    RUN_ANSWER,
+    RUN_FILL_MASK,
 } run_task;
 
 typedef struct run_options {
     const char *model, *input, *output;
     run_task task;
     text_fields fields; /* of the input */
-    bool similarity;
+    task_options tasks;
+    bool similarity, aggregation_given, query_given;
     bool help;
     const char *ranges, *calibration; /* .npy files, or NULL */
     int *layers;                      /* [hidden_options.num_layers], owned */

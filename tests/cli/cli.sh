@@ -363,6 +363,79 @@ test_keep() {
   expect 2 '--keep: names no layer' "$bertrun" convert "$bert" --keep bf16 -o x.bin
 }
 
+# ------------------------------------------------------------------------------------- tasks
+
+test_named_entities() {
+  local ner=("$bertrun" --model "$BERTRUN_GOLDEN/tiny/bert-ner")
+  shows '^   0  [a-z]*  *0\.[0-9]*  0-[37]  The' "${ner[@]}" --aggregation max 'The cat'
+  shows '"entities": \[{"label": "[BI]-[a-z]*", "score": 0\.[0-9]*, "text": "the", "start": 0, "end": 3, "byte_start": 0, "byte_end": 3}' \
+    "${ner[@]}" --aggregation none --format jsonl 'the cat'
+  shows '"windows": 2' "${ner[@]}" --truncation stride --stride 2 --max-length 8 --format jsonl \
+    'the cat sat on the mat and so on'
+  expect 2 '--format npy: entities are no array' "${ner[@]}" --format npy x
+  expect 2 '--aggregation: only with --task ner' "$bertrun" --model "$bert" --aggregation max x
+  expect 2 "--aggregation: 'min' is none of" "${ner[@]}" --aggregation min x
+}
+
+test_answers() {
+  local answer=("$bertrun" --model "$BERTRUN_GOLDEN/tiny/bert-answer")
+  [[ $("${answer[@]}" --question 'who?' --top-k 2 'the man sat on the mat' | wc -l) == 2 ]]
+  "${answer[@]}" --question 'who?' --format jsonl 'the man' >question.txt
+  printf 'who?\tthe man\n' | "${answer[@]}" --pair --format jsonl >pair.txt
+  cmp question.txt pair.txt || fail "a question and a pair differ"
+  shows '"answers": \[{"score": 0\.[0-9]*, "text": "' cat pair.txt
+  shows '^   0  0\.[0-9]*  0-0  \(no answer\)$' "${answer[@]}" --question 'who?' --no-answer \
+    --top-k 99 'the man'
+  expect 1 'line 1: a question and its context are a pair' "${answer[@]}" 'the man'
+  expect 1 'arguments: line 1: .*tokens' "${answer[@]}" --max-length 6 --question \
+    'who sat on the mat and so on' 'the man'
+  expect 2 '--question, --no-answer.*: only with --task answer' "$bertrun" --model "$bert" \
+    --question x y
+}
+
+test_fill_mask() {
+  local fill=("$bertrun" --model "$BERTRUN_GOLDEN/tiny/distilbert-mlm")
+  [[ $("${fill[@]}" 'the [MASK] sat' | wc -l) == 5 ]]
+  shows '"masks": \[{"token": 2, "start": 4, "end": 10, .*"fills": \[{"id": [0-9]*, "token": "' \
+    "${fill[@]}" --top-k 1 --format jsonl 'the [MASK] sat'
+  expect 1 'line 2: has no \[MASK\]' "${fill[@]}" 'a [MASK]' 'the man'
+  expect 1 'task ner: DistilBertForMaskedLM has no such head; its own is for fill-mask' \
+    "${fill[@]}" --task ner x
+  shows '^(NEXT|RANDOM) ' "$bertrun" --model "$BERTRUN_GOLDEN/tiny/bert-pretraining" \
+    --task classify hello
+}
+
+test_labels_by_number_and_threshold() {
+  local classify=("$bertrun" --model "$classifier")
+  [[ $("${classify[@]}" --top-k 5 hello | grep -o '0\.[0-9]*' | sort -r) == \
+     $("${classify[@]}" --top-k 5 hello | grep -o '0\.[0-9]*') ]] || fail "labels are not sorted"
+  shows '"labels": \[\]' "${classify[@]}" --threshold 1.5 --format jsonl hello
+  shows '"labels": \[{"label": "[a-z]*", "score": [0-9.]*, "logit": [-0-9.]*}\]' \
+    "${classify[@]}" --top-k 1 --format jsonl hello
+  shows '^[a-z]*  *-*[0-9.]*  hello$' "${classify[@]}" --logits hello
+  expect 2 '--top-k: only with' "$bertrun" --model "$bert" --top-k 2 hello
+  expect 2 "--threshold: 'x' is not a number" "${classify[@]}" --threshold x hello
+}
+
+test_rerank() {
+  local rerank=("$bertrun" rerank --model "$BERTRUN_GOLDEN/tiny/bert-cross-encoder" --query 'the cat')
+  "${rerank[@]}" --format jsonl 'a man' 'the mat' cat >out
+  [[ $(wc -l <out) == 3 ]]
+  grep -o '"score": [-0-9.]*' out | cut -d' ' -f2 >scores
+  sort -gr scores | cmp - scores || fail "not sorted"
+  [[ $("${rerank[@]}" --format jsonl --top-k 1 'a man' 'the mat' cat) == "$(head -1 out)" ]]
+  printf 'a man\nthe mat\ncat\n' | "${rerank[@]}" --format jsonl | cmp - out
+  [[ -z $("${rerank[@]}" </dev/null) ]] || fail "no documents, but results"
+  shows '"results": \[' "${rerank[@]}" --format json --input /dev/null
+  printf '{"text": "a man", "key": 7}\n' >docs.jsonl
+  shows '"id": 7, "score"' "${rerank[@]}" --input docs.jsonl --input-format jsonl --id-field key \
+    --format jsonl
+  expect 2 '--query: missing' "$bertrun" rerank --model "$bert" x
+  expect 1 'rerank needs a classifier of one label; BertModel has 0' \
+    "$bertrun" rerank --model "$bert" --query x y
+  expect 2 '--query: only with bertrun rerank' "$bertrun" --model "$bert" --query x y
+}
+
 # ----------------------------------------------------------------------------------- tokenize
 
 # A vocabulary of its own, so that the ids are known.

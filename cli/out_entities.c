@@ -1,0 +1,43 @@
+/* Named entities: a line each to read, a list for programs. */
+#include <string.h>
+
+#include "cli/found.h"
+#include "cli/json_write.h"
+
+static size_t longest_label(const bertrun_model_info *model)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < model->num_labels; i++)
+        if (strlen(model->labels[i]) > longest)
+            longest = strlen(model->labels[i]);
+    return longest;
+}
+
+void out_entities_text(const result_writer *writer, const result_row *row)
+{
+    int width = (int)longest_label(writer->model);
+    for (size_t i = 0; i < row->num_found; i++) {
+        char part[TITLE_BYTES];
+        const bertrun_entity *entity = &row->entities[i];
+        found_span_text(part, row->input->text, &entity->span);
+        fprintf(writer->stream, "%4zu  %-*s  %.4f  %zu-%zu  %s\n", row->index, width, entity->label,
+                (double)entity->score, entity->span.char_begin, entity->span.char_end, part);
+    }
+}
+
+void out_entities_json(const result_writer *writer, const result_row *row)
+{
+    FILE *stream = writer->stream;
+    fputs(", \"entities\": [", stream);
+    for (size_t i = 0; i < row->num_found; i++) {
+        const bertrun_entity *entity = &row->entities[i];
+        fputs(i ? ", {\"label\": " : "{\"label\": ", stream);
+        json_write_string(stream, entity->label);
+        fputs(", \"score\": ", stream);
+        json_write_float(stream, entity->score);
+        fputs(", ", stream);
+        found_span_json(stream, row->input->text, &entity->span);
+        fputc('}', stream);
+    }
+    fputc(']', stream);
+}
