@@ -24,20 +24,31 @@ static bertrun_status choose_int8(bertrun_model *model, bertrun_error *error)
     return BERTRUN_OK;
 }
 
+/* Integers where activations are int8 anyway; f32 for shapes that the kernel does not take. */
+static bool takes_s16_attention(const bertrun_model *model)
+{
+    const br_model_config *config = model->config;
+    size_t head_dim = config->hidden_size / config->num_attention_heads;
+    return model->info.precision == BERTRUN_PRECISION_INT8 && head_dim % BR_S16_HEAD_UNIT == 0 &&
+           head_dim <= BR_S16_MAX_HEAD && config->max_position_embeddings <= BR_S16_MAX_LENGTH;
+}
+
 bertrun_status br_choose_kernels(bertrun_model *model, bertrun_error *error)
 {
     const char *isa = getenv("BERTRUN_ISA");
-    if (!br_select_kernels(isa, &model->ops, &model->gemm))
+    if (!br_select_kernels(isa, &model->ops, &model->gemm, &model->attention))
         return br_fail(error, BERTRUN_ERR_ARGUMENT,
                        "BERTRUN_ISA=%s: not scalar, avx2, avx2-vnni, avx512 or avx512-vnni, or not "
                        "an instruction set of this CPU",
                        isa);
-    const char *wrong = br_self_test(model->ops, model->gemm);
+    const char *wrong = br_self_test(model->ops, model->gemm, model->attention);
     if (wrong)
         return br_fail(
             error, BERTRUN_ERR_INTERNAL,
             "kernels \"%s\" compute wrong results on this CPU; BERTRUN_ISA=scalar avoids "
             "them",
             wrong);
+    if (!takes_s16_attention(model))
+        model->attention = NULL;
     return model->info.precision == BERTRUN_PRECISION_INT8 ? choose_int8(model, error) : BERTRUN_OK;
 }

@@ -11,6 +11,7 @@ typedef struct br_dense_call {
     const float *src; /* [rows rounded up to BR_ROW_GROUP, linear->k] */
     float *dst;       /* rows dst_stride apart */
     size_t dst_stride;
+    br_qkv dst_qkv; /* .s16 NULL, or receives the result in place of dst */
     br_activation_kind activation;
     const br_norm *norm; /* NULL, or dst = LayerNorm(y + dst) */
 } br_dense_call;

@@ -50,13 +50,34 @@ static void attend(void *argument, size_t index, int worker)
     size_t first = f->batch->cu_seqlens[sequence];
     size_t length = f->batch->cu_seqlens[sequence + 1] - first;
     size_t out_row = f->first_rows ? sequence : first;
-    const float *query = (const float *)work->qkv.data + first * work->qkv_stride + column;
+    size_t rows = f->first_rows ? 1 : length;
+    float *out = (float *)work->context.data + out_row * work->hidden_stride + column;
     double begin = br_profile_begin(&lane->profile);
-    model->ops->attention(query, query + hidden, query + 2 * hidden, work->qkv_stride,
-                          f->first_rows ? 1 : length, length, head_dim,
-                          (float *)work->context.data + out_row * work->hidden_stride + column,
-                          work->hidden_stride, lane->attention.data);
-    br_profile_end(&lane->profile, BR_PHASE_ATTENTION, begin, model->ops->name, 0);
+    br_qkv qkv = br_workspace_qkv(work, first);
+    if (qkv.s16) {
+        const int16_t *query = qkv.s16 + column;
+        const float *scale = qkv.scale + index % heads;
+        model->attention->attend(&(br_head_s16){.q = query,
+                                                .k = query + hidden,
+                                                .v = query + 2 * hidden,
+                                                .q_scale = scale,
+                                                .k_scale = scale + heads,
+                                                .v_scale = scale + 2 * heads,
+                                                .stride = work->qkv_stride,
+                                                .scale_stride = 3 * heads,
+                                                .rows = rows,
+                                                .length = length,
+                                                .head_dim = head_dim,
+                                                .out = out,
+                                                .out_stride = work->hidden_stride},
+                                 lane->attention.data);
+    } else {
+        const float *query = qkv.f32 + column;
+        model->ops->attention(query, query + hidden, query + 2 * hidden, work->qkv_stride, rows,
+                              length, head_dim, out, work->hidden_stride, lane->attention.data);
+    }
+    br_profile_end(&lane->profile, BR_PHASE_ATTENTION, begin,
+                   model->attention ? model->attention->name : model->ops->name, 0);
 }
 
 static void run_attention(forward *f)
@@ -71,8 +92,8 @@ static void project_qkv(const forward *f, br_lane *lane, const br_layer *layer, 
                         size_t rows, const br_range *ranges)
 {
     br_workspace *work = f->work;
-    float *dst = (float *)work->qkv.data + first * work->qkv_stride;
-    for (size_t i = 0; i < layer->num_qkv; dst += layer->qkv[i].out, i++)
+    br_qkv dst = br_workspace_qkv(work, first);
+    for (size_t i = 0; i < layer->num_qkv; dst = br_qkv_right(work, dst, layer->qkv[i].out), i++)
         br_lane_linear(lane, &(br_linear_call){
                                  .linear = &layer->qkv[i],
                                  .phase = BR_PHASE_QKV,
@@ -82,7 +103,8 @@ static void project_qkv(const forward *f, br_lane *lane, const br_layer *layer, 
                                  .input = lane->input.data,
                                  .quantized = lane->quantized,
                                  .sums = lane->sums[0].data,
-                                 .dst = dst,
+                                 .dst = dst.f32,
+                                 .dst_qkv = dst,
                                  .dst_stride = work->qkv_stride,
                              });
 }
@@ -222,14 +244,15 @@ static bertrun_status project_qkv_by_layer(const forward *f, const br_layer *lay
                                            bertrun_error *error)
 {
     br_workspace *work = f->work;
-    float *dst = work->qkv.data;
-    for (size_t i = 0; i < layer->num_qkv; dst += layer->qkv[i].out, i++)
+    br_qkv dst = br_workspace_qkv(work, 0);
+    for (size_t i = 0; i < layer->num_qkv; dst = br_qkv_right(work, dst, layer->qkv[i].out), i++)
         BR_TRY(br_run_dense(work,
                             &(br_dense_call){.linear = &layer->qkv[i],
                                              .phase = BR_PHASE_QKV,
                                              .rows = f->batch->tokens,
                                              .src = work->hidden.data,
-                                             .dst = dst,
+                                             .dst = dst.f32,
+                                             .dst_qkv = dst,
                                              .dst_stride = work->qkv_stride},
                             error));
     return BERTRUN_OK;

@@ -52,8 +52,11 @@ static bool reserve_blocks(br_lane *lane)
         done = done && reserve_block(lane, &model->dense[i].linear);
     size_t length = larger(model->info.max_position_embeddings, 1);
     size_t head_dim = model->info.hidden_size / model->info.num_attention_heads;
-    return done && br_buffer_reserve(&lane->attention, br_attention_scratch(length, head_dim),
-                                     sizeof(float));
+    return done &&
+           br_buffer_reserve(&lane->attention,
+                             lane->model->attention ? br_attention_s16_scratch(length, head_dim)
+                                                    : br_attention_scratch(length, head_dim),
+                             sizeof(float));
 }
 
 bertrun_status br_lane_open(br_lane **out, const bertrun_model *model, bool profile,
@@ -167,22 +170,42 @@ static bertrun_status multiply_by_onednn(br_lane *lane, const br_linear_call *ca
     return BERTRUN_OK;
 }
 
+static void finish_qkv(const bertrun_model *model, const br_linear_call *call,
+                       const br_linear_row *row, size_t r)
+{
+    size_t heads = model->info.num_attention_heads, head_dim = model->info.hidden_size / heads;
+    model->attention->linear(row, head_dim, call->dst_qkv.first_value,
+                             call->dst_qkv.s16 + r * call->dst_stride,
+                             call->dst_qkv.scale + r * 3 * heads);
+}
+
+/* Row r as dst wants it; returns its range. */
+static br_range finish_row(const bertrun_model *model, const br_linear_call *call,
+                           const br_linear_row *row, size_t r)
+{
+    float *dst = call->dst + r * call->dst_stride;
+    return call->norm ? model->ops->linear_norm(row, dst, call->norm, dst)
+                      : model->ops->linear(row, call->activation, dst);
+}
+
 void br_lane_finish(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row)
 {
-    const br_ops *ops = lane->model->ops;
+    const bertrun_model *model = lane->model;
     const br_linear *linear = call->linear;
     br_linear_row row = {.n = linear->out, .columns = linear->columns};
     double begin = br_profile_begin(&lane->profile);
     for (size_t r = first_row; r < end_row; r++) {
-        float *dst = call->dst + r * call->dst_stride;
         row.acc = (const int32_t *)call->sums + r * linear->n;
         row.input = call->quantized[r];
-        br_range range = call->norm ? ops->linear_norm(&row, dst, call->norm, dst)
-                                    : ops->linear(&row, call->activation, dst);
+        if (call->dst_qkv.s16) {
+            finish_qkv(model, call, &row, r);
+            continue;
+        }
+        br_range range = finish_row(model, call, &row, r);
         if (call->dst_ranges)
             call->dst_ranges[r] = range;
     }
-    br_profile_end(&lane->profile, BR_PHASE_EPILOGUE, begin, ops->name, 0);
+    br_profile_end(&lane->profile, BR_PHASE_EPILOGUE, begin, model->ops->name, 0);
 }
 
 void br_lane_linear(br_lane *lane, const br_linear_call *call)

@@ -33,6 +33,14 @@ void br_lane_close(br_lane **lane);
 /** Rows that one br_run_dense() of a head's layer may have: few, where it is very wide. */
 size_t br_head_rows_of_call(const br_linear *linear);
 
+/** Rows of queries, keys and values: f32 or, with scales (kernels/attention_s16.h), s16. */
+typedef struct br_qkv {
+    float *f32; /* the unused one is NULL */
+    int16_t *s16;
+    float *scale;       /* [3 * heads] a row */
+    size_t first_value; /* of s16's heads: those before it are queries or keys */
+} br_qkv;
+
 /** One block of rows through one projection, and what follows it. */
 typedef struct br_linear_call {
     const br_linear *linear;
@@ -46,6 +54,7 @@ typedef struct br_linear_call {
     void *sums;              /* scratch: lane->sums[..].data; [rows rounded up to a group, n] */
     float *dst;              /* rows dst_stride apart; may be `sums` with dst_stride = linear->n */
     size_t dst_stride;
+    br_qkv dst_qkv;                /* .s16 NULL, or receives the result in place of dst */
     br_activation_kind activation; /* where norm is NULL */
     const br_norm *norm;           /* dst = LayerNorm(y + dst): dst holds the residual */
     br_range *dst_ranges;          /* [rows] receives the range of each row of dst */

@@ -3,6 +3,7 @@
 #define BR_MODEL_H
 
 #include "engine/linear.h"
+#include "kernels/attention_s16.h"
 #include "kernels/gemm.h"
 #include "tokenizer/tokenizer.h"
 
@@ -57,6 +58,7 @@ struct bertrun_model {
     br_arena weights; /* packed projections */
     br_onednn *onednn;
     const br_ops *ops;
+    const br_attention_s16 *attention; /* NULL: it is f32, by `ops` */
     const br_gemm *gemm;
     size_t gemm_max_rows; /* int8: blocks of up to so many rows go to `gemm`, others to oneDNN */
 

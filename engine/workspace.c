@@ -35,6 +35,7 @@ void br_workspace_free(br_workspace *work)
 {
     br_free(work->hidden.data);
     br_free(work->qkv.data);
+    br_free(work->qkv_scale.data);
     br_free(work->context.data);
     br_free(work->intermediate.data);
 }
@@ -55,8 +56,10 @@ bool br_workspace_reserve(br_workspace *work, size_t tokens)
     /* Run layer by layer are batches that share a range, and few rows on several threads. */
     size_t by_layers =
         br_shares_range(work->model) || tokens < BR_SHARED_ROWS ? rows : BR_SHARED_ROWS;
+    size_t scales = work->model->attention ? 3 * rows * work->model->info.num_attention_heads : 0;
     return br_reserve_floats(&work->hidden, rows * work->hidden_stride) &&
-           br_reserve_floats(&work->qkv, rows * work->qkv_stride) &&
+           br_reserve_floats(&work->qkv, rows * work->qkv_stride / (scales ? 2 : 1)) &&
+           br_reserve_floats(&work->qkv_scale, scales) &&
            br_reserve_floats(&work->context, rows * work->hidden_stride) &&
            br_reserve_floats(&work->intermediate, by_layers * work->intermediate_stride);
 }
@@ -64,6 +67,38 @@ bool br_workspace_reserve(br_workspace *work, size_t tokens)
 float *br_workspace_hidden(const br_workspace *work, size_t token)
 {
     return (float *)work->hidden.data + token * work->hidden_stride;
+}
+
+br_qkv br_workspace_qkv(const br_workspace *work, size_t token)
+{
+    bool integers = work->model->attention;
+    br_qkv all = {
+        .f32 = integers ? NULL : work->qkv.data,
+        .s16 = integers ? work->qkv.data : NULL,
+        .scale = work->qkv_scale.data,
+        .first_value = 2 * work->model->info.num_attention_heads,
+    };
+    return br_qkv_down(work, all, token);
+}
+
+br_qkv br_qkv_right(const br_workspace *work, br_qkv qkv, size_t columns)
+{
+    const bertrun_model_info *info = &work->model->info;
+    if (!qkv.s16)
+        return (br_qkv){.f32 = qkv.f32 + columns};
+    size_t heads = columns / (info->hidden_size / info->num_attention_heads);
+    return (br_qkv){.s16 = qkv.s16 + columns,
+                    .scale = qkv.scale + heads,
+                    .first_value = qkv.first_value > heads ? qkv.first_value - heads : 0};
+}
+
+br_qkv br_qkv_down(const br_workspace *work, br_qkv qkv, size_t rows)
+{
+    if (!qkv.s16)
+        return (br_qkv){.f32 = qkv.f32 ? qkv.f32 + rows * work->qkv_stride : NULL};
+    return (br_qkv){.s16 = qkv.s16 + rows * work->qkv_stride,
+                    .scale = qkv.scale + rows * 3 * work->model->info.num_attention_heads,
+                    .first_value = qkv.first_value};
 }
 
 bertrun_status br_workspace_collect(br_workspace *work, bertrun_error *error)

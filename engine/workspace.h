@@ -23,7 +23,8 @@ typedef struct br_workspace {
     size_t max_block_rows; /* of a task: as many as keep its sums in the second-level cache */
     size_t hidden_stride, qkv_stride, intermediate_stride; /* columns rounded up */
     br_buffer hidden;                                      /* [tokens, hidden_stride] */
-    br_buffer qkv;                                         /* [tokens, qkv_stride] */
+    br_buffer qkv;          /* [tokens, qkv_stride], f32, or s16 where model->attention is */
+    br_buffer qkv_scale;    /* [tokens, 3 * heads] of s16, else nothing */
     br_buffer context;      /* [tokens, hidden_stride] attention's result */
     br_buffer intermediate; /* [tokens, intermediate_stride], when run layer by layer */
 } br_workspace;
@@ -41,6 +42,13 @@ bool br_workspace_reserve(br_workspace *work, size_t tokens);
 
 /** Row `token` of the hidden state. */
 float *br_workspace_hidden(const br_workspace *work, size_t token);
+
+/** Queries, keys and values from row `token` on. */
+br_qkv br_workspace_qkv(const br_workspace *work, size_t token);
+
+/** The same `columns` to the right, whole heads, or so many rows down. */
+br_qkv br_qkv_right(const br_workspace *work, br_qkv qkv, size_t columns);
+br_qkv br_qkv_down(const br_workspace *work, br_qkv qkv, size_t rows);
 
 /** The first failure of the tasks that have run since the last call; clears it. */
 bertrun_status br_workspace_collect(br_workspace *work, bertrun_error *error);

@@ -1,6 +1,6 @@
 /*
- * Attention of one head (Vaswani et al. 2017) over vec_*.h's vectors. Included once by each
- * ops_*.c.
+ * Attention of one head (Vaswani et al. 2017) over vec_*.h's vectors; what attention_f32.inc.h and
+ * attention_s16.inc.h share.
  *
  * The 16 lanes are 16 QUERIES: the scores are held transposed, [length, queries], so that maximum,
  * exp and sum of the softmax go lane by lane, and keys are read where they are. Queries are taken
@@ -13,23 +13,41 @@
  * Both products are one register tile, tile_multiply(), of G groups of BR_GROUP rows x C vectors.
  * Its shapes are BR_TILES, and BR_TILE_GROUPS(C) the largest G, which vec_*.h set by the number of
  * registers.
+ *
+ * A 32-bit lane of q, k, p and v holds one f32 or a pair of s16; then sums run over pairs of k and
+ * of j, and `depth` and `steps` count pairs. The including file defines
+ *
+ *   br_sum               16 sums, br_sum_zero() none, br_dot(a, b, sum) the products of lanes added
+ *   BR_PACK_LENGTH       up to this length v is read where it is
+ *   head_context         what else it needs to know about a head
+ *   score_of(h, j, sum)  sums as scores of token j
+ *   result_of(sum)       sums as floats that `inverse` makes outputs of
+ *   pack_values(), compute_exp()
  */
 
 #define BR_MAX_ROWS 16 /* of a tile */
 
 typedef struct attention_head {
-    const float *k, *v;
+    const float *k, *v; /* lanes, rows `stride` lanes apart */
     size_t stride, length, head_dim;
-    size_t columns;           /* head_dim rounded up to 16 */
-    bool packed;              /* v is as pack_values() leaves it */
-    float *queries;           /* [head_dim, width] */
-    float *scores;            /* [length + BR_GROUP, width]; then p */
-    float *out;               /* [count, head_dim] */
-    size_t out_stride, count; /* queries in the block, and */
-    size_t width;             /* these rounded up to 16 */
+    size_t depth, steps; /* lanes of head_dim, and of the tokens in p and v */
+    size_t columns;      /* head_dim rounded up to 16 */
+    bool packed;         /* v is as pack_values() leaves it */
+    float *queries;      /* [depth, width] */
+    float *scores;       /* [length + BR_GROUP, width]; then p */
+    float *out;          /* [count, head_dim] */
+    size_t out_stride;
+    size_t first, count; /* queries of the block, and */
+    size_t width;        /* these rounded up to 16 */
     vf largest[BR_QUERY_VECTORS];
-    float inverse[16 * BR_QUERY_VECTORS]; /* 1 / sum of p */
+    float inverse[16 * BR_QUERY_VECTORS]; /* what sums of p times v are multiplied by */
+    const head_context *context;
 } attention_head;
+
+BR_INLINE vf score_of(const attention_head *h, size_t token, br_sum sum);
+BR_INLINE vf result_of(br_sum sum);
+static void pack_values(attention_head *h, float *packed);
+static void compute_exp(attention_head *h);
 
 #define BR_EACH_ROW(r, n)    _Pragma("GCC unroll 16") for (size_t r = 0; r < (n); r++)
 #define BR_EACH_COLUMN(c, n) _Pragma("GCC unroll 4") for (size_t c = 0; c < (n); c++)
@@ -40,7 +58,7 @@ typedef struct attention_head {
  */
 BR_INLINE void tile_multiply(const size_t G, const size_t C, const float *a[], size_t a_row,
                              size_t a_step, const float *b, size_t b_step, size_t depth,
-                             vf sum[][BR_TILE_COLUMNS])
+                             br_sum sum[][BR_TILE_COLUMNS])
 {
     for (size_t k = 0; k < depth; k++) {
         vf right[BR_TILE_COLUMNS];
@@ -49,9 +67,9 @@ BR_INLINE void tile_multiply(const size_t G, const size_t C, const float *a[], s
         b += b_step;
         BR_EACH_COLUMN (g, G) {
             BR_EACH_ROW (i, BR_GROUP) {
-                vf left = v_set(a[g][i * a_row]);
+                vf left = v_set_lane(a[g] + i * a_row);
                 BR_EACH_COLUMN (c, C)
-                    sum[g * BR_GROUP + i][c] = v_fma(left, right[c], sum[g * BR_GROUP + i][c]);
+                    sum[g * BR_GROUP + i][c] = br_dot(left, right[c], sum[g * BR_GROUP + i][c]);
             }
             a[g] += a_step;
             /* Else the compiler keeps an address for each row, more than it has registers for. */
@@ -72,11 +90,11 @@ BR_INLINE size_t group_token(const attention_head *h, size_t token, size_t g, si
 }
 
 /* Raises `largest` to the largest of R rows' column c; a tree, to be short. */
-BR_INLINE vf tile_largest(const size_t R, const size_t c, vf sum[][BR_TILE_COLUMNS], vf largest)
+BR_INLINE vf tile_largest(const size_t R, const size_t c, vf score[][BR_TILE_COLUMNS], vf largest)
 {
     vf best[BR_MAX_ROWS / 2];
     BR_EACH_ROW (r, R / 2)
-        best[r] = v_max(sum[2 * r][c], sum[2 * r + 1][c]);
+        best[r] = v_max(score[2 * r][c], score[2 * r + 1][c]);
     BR_EACH_ROW (r, R / 4)
         best[r] = v_max(best[2 * r], best[2 * r + 1]);
     BR_EACH_ROW (r, R / 4)
@@ -84,34 +102,39 @@ BR_INLINE vf tile_largest(const size_t R, const size_t c, vf sum[][BR_TILE_COLUM
     return R % 4 ? v_max(best[R / 2 - 1], largest) : largest;
 }
 
-/* Scores of G groups of tokens from `token` on, keys `row` floats apart within a group. */
+/* Scores of G groups of tokens from `token` on, keys `row` lanes apart within a group. */
 BR_INLINE void score_tile(const size_t G, const size_t C, attention_head *h, size_t token,
                           size_t row)
 {
     const float *keys[BR_MAX_ROWS / BR_GROUP];
-    vf sum[BR_MAX_ROWS][BR_TILE_COLUMNS];
+    br_sum sum[BR_MAX_ROWS][BR_TILE_COLUMNS];
+    vf score[BR_MAX_ROWS][BR_TILE_COLUMNS];
     BR_EACH_COLUMN (g, G)
         keys[g] = h->k + group_token(h, token, g, row) * h->stride;
     BR_EACH_ROW (r, G * BR_GROUP) {
         BR_EACH_COLUMN (c, C)
-            sum[r][c] = v_set(0);
+            sum[r][c] = br_sum_zero();
     }
-    tile_multiply(G, C, keys, row, 1, h->queries, 16 * C, h->head_dim, sum);
+    tile_multiply(G, C, keys, row, 1, h->queries, 16 * C, h->depth, sum);
     BR_EACH_COLUMN (g, G) {
-        float *scores = h->scores + group_token(h, token, g, row) * 16 * C;
+        size_t first = group_token(h, token, g, row);
+        float *to = h->scores + first * 16 * C;
         BR_EACH_ROW (i, BR_GROUP) {
-            BR_EACH_COLUMN (c, C)
-                v_store(scores + i * 16 * C + 16 * c, sum[g * BR_GROUP + i][c]);
+            BR_EACH_COLUMN (c, C) {
+                vf value = score_of(h, row ? first + i : first, sum[g * BR_GROUP + i][c]);
+                v_store(to + i * 16 * C + 16 * c, value);
+                score[g * BR_GROUP + i][c] = value;
+            }
         }
     }
     BR_EACH_COLUMN (c, C)
-        h->largest[c] = tile_largest(G * BR_GROUP, c, sum, h->largest[c]);
+        h->largest[c] = tile_largest(G * BR_GROUP, c, score, h->largest[c]);
 }
 
 /* A group's outputs from `query` on, divided by their softmax's sum; those past the end are left.
  */
 BR_INLINE void write_group(const size_t C, const attention_head *h, size_t query, size_t column,
-                           vf sum[][BR_TILE_COLUMNS])
+                           br_sum sum[][BR_TILE_COLUMNS])
 {
     const size_t last = h->head_dim - column - 16 * (C - 1);
     BR_EACH_ROW (i, BR_GROUP) {
@@ -120,7 +143,8 @@ BR_INLINE void write_group(const size_t C, const attention_head *h, size_t query
         float *out = h->out + (query + i) * h->out_stride + column;
         vf inverse = v_set(h->inverse[query + i]);
         BR_EACH_COLUMN (c, C)
-            v_store_n(out + 16 * c, v_mul(sum[i][c], inverse), c + 1 < C || last > 16 ? 16 : last);
+            v_store_n(out + 16 * c, v_mul(result_of(sum[i][c]), inverse),
+                      c + 1 < C || last > 16 ? 16 : last);
     }
 }
 
@@ -132,15 +156,15 @@ BR_INLINE void value_tile(const size_t G, const size_t C, const attention_head *
                           size_t column)
 {
     const float *p[BR_MAX_ROWS / BR_GROUP];
-    const float *v = h->v + (h->packed ? column * h->length : column);
-    vf sum[BR_MAX_ROWS][BR_TILE_COLUMNS];
+    const float *v = h->v + (h->packed ? column * h->steps : column);
+    br_sum sum[BR_MAX_ROWS][BR_TILE_COLUMNS];
     BR_EACH_COLUMN (g, G)
         p[g] = h->scores + query + g * BR_GROUP;
     BR_EACH_ROW (r, G * BR_GROUP) {
         BR_EACH_COLUMN (c, C)
-            sum[r][c] = v_set(0);
+            sum[r][c] = br_sum_zero();
     }
-    tile_multiply(G, C, p, 1, h->width, v, h->packed ? 16 * C : h->stride, h->length, sum);
+    tile_multiply(G, C, p, 1, h->width, v, h->packed ? 16 * C : h->stride, h->steps, sum);
     BR_EACH_COLUMN (g, G)
         write_group(C, h, query + g * BR_GROUP, column, sum + g * BR_GROUP);
 }
@@ -201,71 +225,23 @@ static void compute_outputs(const attention_head *h)
     }
 }
 
-/* x -> exp(x - largest) for n vectors `step` floats apart; returns sum plus these, one by one. */
-BR_INLINE vf v_add_exp(const int n, float *x, size_t step, vf largest, vf sum)
-{
-    vf e[4];
-    BR_EACH_CHAIN (i, n)
-        e[i] = v_sub(v_load(x + (size_t)i * step), largest);
-    v_exp(n, e);
-    BR_EACH_CHAIN (i, n) {
-        v_store(x + (size_t)i * step, e[i]);
-        sum = v_add(sum, e[i]);
-    }
-    return sum;
-}
-
-/* scores -> p, and the inverse of their sums. */
-static void compute_exp(attention_head *h)
-{
-    for (size_t i = 0; i < h->width; i += 16) {
-        vf largest = h->largest[i / 16], sum = v_set(0);
-        float *p = h->scores + i;
-        size_t j = 0;
-        for (; j + BR_CHAINS <= h->length; j += BR_CHAINS)
-            sum = v_add_exp(BR_CHAINS, p + j * h->width, h->width, largest, sum);
-        for (; j < h->length; j++)
-            sum = v_add_exp(1, p + j * h->width, h->width, largest, sum);
-        v_store(h->inverse + i, v_div(v_set(1), sum));
-    }
-}
-
 /*
- * q [rows, head_dim] -> queries [head_dim, width]. Queries past the end repeat the last one: they
+ * q [rows, depth] -> queries [depth, width]. Queries past the end repeat the last one: they
  * cost nothing, and no lane holds a value that could be slow.
  */
 static void pack_queries(attention_head *h, const float *q, size_t stride, size_t rows)
 {
-    const size_t whole = h->head_dim & ~(size_t)15;
+    const size_t whole = h->depth & ~(size_t)15;
     for (size_t i = 0; i < h->width; i += 16) {
         const float *row[16];
         for (size_t r = 0; r < 16; r++)
             row[r] = q + (i + r < rows ? i + r : rows - 1) * stride;
         for (size_t k = 0; k < whole; k += 16)
             v_transpose(row, k, h->queries + k * h->width + i, h->width);
-        for (size_t k = whole; k < h->head_dim; k++)
+        for (size_t k = whole; k < h->depth; k++)
             for (size_t r = 0; r < 16; r++)
-                h->queries[k * h->width + i + r] = row[r][k];
+                memcpy(h->queries + k * h->width + i + r, row[r] + k, sizeof(float));
     }
-}
-
-/*
- * v [length, head_dim] -> for each tile's columns one after another, [length, 16 * C], zeros past
- * head_dim.
- */
-static void pack_values(attention_head *h, float *packed)
-{
-    size_t C;
-    for (size_t column = 0; column < h->columns; column += 16 * C) {
-        C = tile_columns((h->columns - column) / 16);
-        for (size_t j = 0; j < h->length; j++)
-            for (size_t c = column; c < column + 16 * C; c += 16, packed += 16) {
-                size_t left = h->head_dim - c;
-                v_store(packed, v_load_n(h->v + j * h->stride + c, left < 16 ? left : 16));
-            }
-    }
-    h->v = packed - h->length * h->columns;
-    h->packed = true;
 }
 
 /* Queries in a block: no fewer than 17 remain for the last one where it can be avoided. */
@@ -277,31 +253,23 @@ static size_t block_queries(size_t left)
     return left <= most + 16 && most > 32 ? 32 : most;
 }
 
-/* Up to this length v is small, and read too few times for a copy to pay. */
-#define BR_PACK_LENGTH 32
-
-static void attention(const float *q, const float *k, const float *v, size_t stride, size_t rows,
-                      size_t length, size_t head_dim, float *out, size_t out_stride, float *scratch)
+/* Everything, but for what `h` already holds. */
+static void attend(attention_head *h, const float *q, size_t rows, float *out, float *scratch)
 {
     const size_t block = 16 * BR_QUERY_VECTORS;
-    attention_head h = {.k = k,
-                        .v = v,
-                        .stride = stride,
-                        .length = length,
-                        .head_dim = head_dim,
-                        .columns = br_round_up(head_dim, 16),
-                        .out_stride = out_stride};
-    h.queries = scratch;
-    h.scores = h.queries + head_dim * block;
-    if (length > BR_PACK_LENGTH || h.columns != head_dim)
-        pack_values(&h, h.scores + (length + BR_GROUP) * block);
-    for (size_t i = 0; i < rows; i += h.count) {
-        h.count = block_queries(rows - i);
-        h.width = br_round_up(h.count, 16);
-        h.out = out + i * out_stride;
-        pack_queries(&h, q + i * stride, stride, h.count);
-        compute_scores(&h);
-        compute_exp(&h);
-        compute_outputs(&h);
+    h->columns = br_round_up(h->head_dim, 16);
+    h->queries = scratch;
+    h->scores = h->queries + h->depth * block;
+    if (h->length > BR_PACK_LENGTH || h->columns != h->head_dim)
+        pack_values(h, h->scores + (h->length + BR_GROUP) * block);
+    for (size_t i = 0; i < rows; i += h->count) {
+        h->first = i;
+        h->count = block_queries(rows - i);
+        h->width = br_round_up(h->count, 16);
+        h->out = out + i * h->out_stride;
+        pack_queries(h, q + i * h->stride, h->stride, h->count);
+        compute_scores(h);
+        compute_exp(h);
+        compute_outputs(h);
     }
 }

@@ -8,8 +8,9 @@
 #include "kernels/vec_scalar.h"
 
 #include "kernels/vec_math.inc.h"
+#include "kernels/groups.inc.h"
 #include "kernels/rows.inc.h"
-#include "kernels/attention.inc.h"
+#include "kernels/attention_f32.inc.h"
 #include "kernels/table.inc.h"
 
 const br_ops br_ops_scalar = BR_OPS_TABLE("scalar");

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "kernels/attention_s16.h"
 #include "kernels/gemm.h"
 #include "kernels/ops.h"
 
@@ -11,6 +12,7 @@
  * NULL: the best that this CPU has.
  * @return false: no such name, or the CPU lacks it
  */
-bool br_select_kernels(const char *isa, const br_ops **ops, const br_gemm **gemm);
+bool br_select_kernels(const char *isa, const br_ops **ops, const br_gemm **gemm,
+                       const br_attention_s16 **attention);
 
 #endif

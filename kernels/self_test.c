@@ -86,11 +86,50 @@ static bool same_product(const br_gemm *gemm, inputs *in, int32_t *got, int32_t 
     return memcmp(got, expected, ROWS * COLUMNS * sizeof *got) == 0;
 }
 
-const char *br_self_test(const br_ops *ops, const br_gemm *gemm)
+/* Three heads of q, k and v leave a projection, and the first one attends. */
+typedef struct heads_trial {
+    int16_t heads[LENGTH][3 * HEAD_DIM];
+    float scale[LENGTH][3], out[LENGTH * HEAD_DIM];
+} heads_trial;
+
+static void run_heads(const br_attention_s16 *attention, inputs *in, heads_trial *t)
+{
+    for (size_t r = 0; r < LENGTH; r++) {
+        br_linear_row row = {in->acc + r, 3 * HEAD_DIM, {in->a, in->b, in->c}, {0.0131f, -1.7f}};
+        attention->linear(&row, HEAD_DIM, 2, t->heads[r], t->scale[r]);
+    }
+    attention->attend(&(br_head_s16){.q = t->heads[0],
+                                     .k = t->heads[0] + HEAD_DIM,
+                                     .v = t->heads[0] + 2 * HEAD_DIM,
+                                     .q_scale = t->scale[0],
+                                     .k_scale = t->scale[0] + 1,
+                                     .v_scale = t->scale[0] + 2,
+                                     .stride = 3 * HEAD_DIM,
+                                     .scale_stride = 3,
+                                     .rows = LENGTH,
+                                     .length = LENGTH,
+                                     .head_dim = HEAD_DIM,
+                                     .out = t->out,
+                                     .out_stride = HEAD_DIM},
+                      in->scratch);
+}
+
+static bool same_heads(const br_attention_s16 *attention, inputs *in, heads_trial *got,
+                       heads_trial *expected)
+{
+    size_t count;
+    const br_attention_s16 *table = br_attention_s16_table(&count);
+    run_heads(&table[count - 1], in, expected);
+    run_heads(attention, in, got);
+    return memcmp(got, expected, sizeof *got) == 0;
+}
+
+const char *br_self_test(const br_ops *ops, const br_gemm *gemm, const br_attention_s16 *attention)
 {
     struct {
         inputs in;
         trial got, expected;
+        heads_trial got_heads, expected_heads;
         _Alignas(64) int32_t sums[2][ROWS * COLUMNS];
     } test;
     _Static_assert(sizeof test < 128 << 10, "it lies on the caller's stack");
@@ -99,5 +138,7 @@ const char *br_self_test(const br_ops *ops, const br_gemm *gemm)
         return ops->name;
     if (!same_product(gemm, &test.in, test.sums[0], test.sums[1]))
         return gemm->name;
+    if (!same_heads(attention, &test.in, &test.got_heads, &test.expected_heads))
+        return attention->name;
     return NULL;
 }

@@ -36,6 +36,13 @@ BR_INLINE vf v_set(float x)
     return v_pair(_mm256_set1_ps(x), _mm256_set1_ps(x));
 }
 
+BR_INLINE vf v_set_lane(const void *p)
+{
+    float x;
+    memcpy(&x, p, sizeof x);
+    return v_set(x);
+}
+
 BR_INLINE vi vi_set(int32_t x)
 {
     return vi_pair(_mm256_set1_epi32(x), _mm256_set1_epi32(x));
@@ -178,6 +185,28 @@ BR_INLINE vi v_round(vf x)
     return vi_pair(_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b));
 }
 
+BR_INLINE __m256 v_remainder8(__m256 x)
+{
+    return _mm256_sub_ps(x, _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+BR_INLINE vf v_remainder(vf x)
+{
+    return v_pair(v_remainder8(x.a), v_remainder8(x.b));
+}
+
+/* NaN becomes INT32_MIN, then 2^0, and stays with x. */
+BR_INLINE __m256 v_power8(__m256 e)
+{
+    __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(e), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
+}
+
+BR_INLINE vf v_scale(vf x, vf e)
+{
+    return v_mul(x, v_pair(v_power8(e.a), v_power8(e.b)));
+}
+
 BR_INLINE vi vi_add(vi x, vi y)
 {
     return vi_pair(_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b));
@@ -222,6 +251,19 @@ BR_INLINE void vi_store_u16(uint16_t *p, vi x)
 {
     __m256i words = _mm256_packus_epi32(x.a, x.b);
     _mm256_storeu_si256((void *)p, _mm256_permute4x64_epi64(words, 0xd8));
+}
+
+BR_INLINE void vi_store_s16(int16_t *p, vi x)
+{
+    vi low = vi_set(0xffff);
+    vi_store_u16((uint16_t *)p,
+                 vi_pair(_mm256_and_si256(x.a, low.a), _mm256_and_si256(x.b, low.b)));
+}
+
+BR_INLINE vi vi_dot_s16(vi x, vi y, vi sum)
+{
+    return vi_pair(_mm256_add_epi32(sum.a, _mm256_madd_epi16(x.a, y.a)),
+                   _mm256_add_epi32(sum.b, _mm256_madd_epi16(x.b, y.b)));
 }
 
 BR_INLINE void vi_store_u8_32(uint8_t *p, vi x, vi y)

@@ -17,6 +17,13 @@ BR_INLINE vf v_set(float x)
     return _mm512_set1_ps(x);
 }
 
+BR_INLINE vf v_set_lane(const void *p)
+{
+    float x;
+    memcpy(&x, p, sizeof x);
+    return v_set(x);
+}
+
 BR_INLINE vi vi_set(int32_t x)
 {
     return _mm512_set1_epi32(x);
@@ -143,6 +150,16 @@ BR_INLINE vi v_round(vf x)
     return _mm512_cvtps_epi32(x);
 }
 
+BR_INLINE vf v_remainder(vf x)
+{
+    return _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+BR_INLINE vf v_scale(vf x, vf e)
+{
+    return _mm512_scalef_ps(x, e);
+}
+
 BR_INLINE vi vi_add(vi a, vi b)
 {
     return _mm512_add_epi32(a, b);
@@ -179,6 +196,22 @@ BR_INLINE vi vi_load_u16(const uint16_t *p)
 BR_INLINE void vi_store_u16(uint16_t *p, vi x)
 {
     _mm256_storeu_si256((void *)p, _mm512_cvtepi32_epi16(x));
+}
+
+BR_INLINE void vi_store_s16(int16_t *p, vi x)
+{
+    _mm256_storeu_si256((void *)p, _mm512_cvtepi32_epi16(x));
+}
+
+BR_INLINE vi vi_dot_s16(vi a, vi b, vi sum)
+{
+#ifdef __AVX512VNNI__
+    /* By the intrinsic gcc 12 moves sums between registers and memory in each step. */
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+#else
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+#endif
 }
 
 BR_INLINE void vi_store_u8(uint8_t *p, vi a, vi b, vi c, vi d)

@@ -31,6 +31,14 @@ BR_INLINE vf v_set(float x)
     BR_LANES(r, x);
 }
 
+/* The 32-bit lane at p, whatever it holds. */
+BR_INLINE vf v_set_lane(const void *p)
+{
+    float x;
+    memcpy(&x, p, sizeof x);
+    return v_set(x);
+}
+
 BR_INLINE vi vi_set(int32_t x)
 {
     vi r;
@@ -184,6 +192,18 @@ BR_INLINE vi v_round(vf x)
              x.lane[l] >= -0x1p31f && x.lane[l] < 0x1p31f ? (int32_t)rintf(x.lane[l]) : INT32_MIN);
 }
 
+/* x minus the nearest whole number, half to even; exact. */
+BR_INLINE vf v_remainder(vf x)
+{
+    BR_LANES(x, x.lane[l] - rintf(x.lane[l]));
+}
+
+/* x * 2^e for whole e in -126..127; NaN where one is. */
+BR_INLINE vf v_scale(vf x, vf e)
+{
+    BR_LANES(x, isnan(e.lane[l]) ? e.lane[l] : ldexpf(x.lane[l], (int)e.lane[l]));
+}
+
 BR_INLINE vi vi_add(vi a, vi b)
 {
     BR_LANES(a, (int32_t)((uint32_t)a.lane[l] + (uint32_t)b.lane[l]));
@@ -235,6 +255,24 @@ BR_INLINE void vi_store_u16(uint16_t *p, vi x)
 {
     for (int l = 0; l < 16; l++)
         p[l] = (uint16_t)x.lane[l];
+}
+
+/* The low 16 bits of each lane. */
+BR_INLINE void vi_store_s16(int16_t *p, vi x)
+{
+    for (int l = 0; l < 16; l++)
+        p[l] = (int16_t)x.lane[l];
+}
+
+/* sum + the products of the lanes' two s16, which do not overflow. */
+BR_INLINE vi vi_dot_s16(vi a, vi b, vi sum)
+{
+    for (int l = 0; l < 16; l++) {
+        int32_t low = (int16_t)a.lane[l] * (int16_t)b.lane[l];
+        int32_t high = (int16_t)(a.lane[l] >> 16) * (int16_t)(b.lane[l] >> 16);
+        sum.lane[l] = (int32_t)((uint32_t)sum.lane[l] + (uint32_t)low + (uint32_t)high);
+    }
+    return sum;
 }
 
 /* 64 bytes, each lane clamped to 0..255. */

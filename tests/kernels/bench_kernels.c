@@ -10,17 +10,21 @@
 #include <time.h>
 
 #include "common/memory.h"
+#include "kernels/attention_s16.h"
 #include "kernels/ops.h"
 
 enum { MAX_N = 3072, MAX_LENGTH = 512, MAX_HEAD_DIM = 64, ROUNDS = 100 };
 
 typedef struct bench {
     const br_ops *ops;
+    const br_attention_s16 *attention;
     size_t n, head_dim;
     int32_t *acc;
     float *scratch, *x, *y, *scale, *offset, *bias;
     uint16_t *half;
     uint8_t *q;
+    int16_t *qkv;   /* of attention_s16.h, with */
+    float *factors; /* their scales */
 } bench;
 
 static double seconds(void)
@@ -194,6 +198,55 @@ static void bench_attention(bench *b)
             }
 }
 
+static void linear_s16(const bench *b)
+{
+    br_linear_row row = row_of(b);
+    b->attention->linear(&row, 64, 24, (int16_t *)b->half, b->y);
+}
+
+static void attend_s16(const bench *b)
+{
+    size_t hidden = 12 * b->head_dim;
+    br_head_s16 head = {.q = b->qkv,
+                        .k = b->qkv + hidden,
+                        .v = b->qkv + 2 * hidden,
+                        .q_scale = b->factors,
+                        .k_scale = b->factors + 12,
+                        .v_scale = b->factors + 24,
+                        .stride = 3 * hidden,
+                        .scale_stride = 36,
+                        .rows = b->n,
+                        .length = b->n,
+                        .head_dim = b->head_dim,
+                        .out = b->y,
+                        .out_stride = hidden};
+    b->attention->attend(&head, b->scratch);
+}
+
+static void bench_attention_s16(bench *b)
+{
+    static const size_t lengths[] = {8, 16, 32, 64, 128, 256, 512};
+    size_t sets;
+    const br_attention_s16 *table = br_attention_s16_table(&sets);
+    for (size_t s = 0; s + 1 < sets; s++) {
+        if (!table[s].supported())
+            continue;
+        b->attention = &table[s];
+        b->n = 2304;
+        timing t = measure(linear_s16, b, 40);
+        printf("%-22s linear_s16 n 2304: %.3f cycles an element\n", table[s].name,
+               t.seconds / t.cycle / 2304);
+        for (b->head_dim = 32; b->head_dim <= 64; b->head_dim *= 2)
+            for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+                b->n = lengths[i];
+                t = measure(attend_s16, b, 1 + 100000 / (b->n * b->n));
+                double operations = 4.0 * (double)(b->n * b->n * b->head_dim);
+                printf("%-22s s16 head_dim %zu length %3zu: %8.2f us, %5.1f GOPS\n", table[s].name,
+                       b->head_dim, b->n, t.seconds * 1e6, operations / t.seconds * 1e-9);
+            }
+    }
+}
+
 static float *normal_floats(size_t n)
 {
     float *x = br_alloc(n, sizeof *x);
@@ -214,13 +267,22 @@ int main(int argc, char **argv)
                .bias = normal_floats(MAX_N),
                .scratch = normal_floats(br_attention_scratch(MAX_LENGTH, MAX_HEAD_DIM)),
                .half = br_alloc(MAX_N, sizeof *b.half),
-               .q = br_calloc(MAX_N, 1)};
-    if (!b.acc || !b.x || !b.y || !b.scale || !b.offset || !b.bias || !b.scratch || !b.half || !b.q)
+               .q = br_calloc(MAX_N, 1),
+               .qkv = br_calloc(qkv, sizeof(int16_t)),
+               .factors = br_alloc((size_t)MAX_LENGTH * 36, sizeof(float))};
+    if (!b.acc || !b.x || !b.y || !b.scale || !b.offset || !b.bias || !b.scratch || !b.half ||
+        !b.q || !b.qkv || !b.factors)
         return 1;
+    for (size_t i = 0; i < qkv; i++)
+        b.qkv[i] = (int16_t)(rand() % 1023 - 511);
+    for (size_t i = 0; i < MAX_LENGTH * 36; i++)
+        b.factors[i] = 0.001f;
     for (size_t j = 0; j < MAX_N; j++)
         b.acc[j] = rand() % 2000 - 1000;
     bench_rows(&b, filter);
     if (strstr("attention", filter))
         bench_attention(&b);
+    if (strstr("attention_s16", filter))
+        bench_attention_s16(&b);
     return 0;
 }

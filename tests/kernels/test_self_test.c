@@ -12,10 +12,11 @@ Test(self_test, every_set_of_this_cpu_passes)
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
         const br_ops *ops;
         const br_gemm *gemm;
-        if (!br_select_kernels(NAMES[i], &ops, &gemm))
+        const br_attention_s16 *attention;
+        if (!br_select_kernels(NAMES[i], &ops, &gemm, &attention))
             continue;
         tried++;
-        const char *wrong = br_self_test(ops, gemm);
+        const char *wrong = br_self_test(ops, gemm, attention);
         cr_expect(wrong == NULL, "%s: %s", NAMES[i], wrong);
     }
     cr_expect(tried >= 1, "scalar is everywhere");
@@ -25,10 +26,12 @@ Test(self_test, without_a_name_the_best_and_an_unknown_name_is_refused)
 {
     const br_ops *ops;
     const br_gemm *gemm;
-    cr_assert(br_select_kernels(NULL, &ops, &gemm));
-    cr_assert(ops == br_ops_select() && gemm == br_gemm_select());
-    cr_assert_not(br_select_kernels("avx9000", &ops, &gemm));
-    cr_assert_not(br_select_kernels("", &ops, &gemm));
+    const br_attention_s16 *attention;
+    cr_assert(br_select_kernels(NULL, &ops, &gemm, &attention));
+    cr_assert(ops == br_ops_select() && gemm == br_gemm_select() &&
+              attention == br_attention_s16_select());
+    cr_assert_not(br_select_kernels("avx9000", &ops, &gemm, &attention));
+    cr_assert_not(br_select_kernels("", &ops, &gemm, &attention));
 }
 
 /* ------------------------------------------------------------------------- broken on purpose */
@@ -57,9 +60,16 @@ static void saturating(const uint8_t *src, size_t m, size_t k, const int8_t *pac
         dst[i] = dst[i] < -100000 ? -100000 : dst[i];
 }
 
-static void expect_named(const br_ops *ops, const br_gemm *gemm, const char *name)
+static void attend_wrongly(const br_head_s16 *head, float *scratch)
 {
-    const char *wrong = br_self_test(ops, gemm);
+    br_attention_s16_select()->attend(head, scratch);
+    head->out[head->head_dim - 1] *= 1.001f;
+}
+
+static void expect_named(const br_ops *ops, const br_gemm *gemm, const br_attention_s16 *attention,
+                         const char *name)
+{
+    const char *wrong = br_self_test(ops, gemm, attention);
     cr_assert(wrong != NULL);
     cr_assert_str_eq(wrong, name);
 }
@@ -69,11 +79,15 @@ Test(self_test, names_the_kernel_that_is_broken)
     good = br_ops_select();
     br_ops ops = *good;
     br_gemm gemm = *br_gemm_select();
+    br_attention_s16 attention = *br_attention_s16_select();
     ops.quantize = quantize_truncating;
-    expect_named(&ops, &gemm, good->name);
+    expect_named(&ops, &gemm, &attention, good->name);
     ops = *good;
     ops.linear = linear_without_tail;
-    expect_named(&ops, &gemm, good->name);
+    expect_named(&ops, &gemm, &attention, good->name);
     gemm.run = saturating;
-    expect_named(good, &gemm, gemm.name);
+    expect_named(good, &gemm, &attention, gemm.name);
+    gemm = *br_gemm_select();
+    attention.attend = attend_wrongly;
+    expect_named(good, &gemm, &attention, attention.name);
 }

@@ -1,0 +1,258 @@
+/* Integer attention: every instruction set gives scalar's bits, and scalar what the formula gives.
+ */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/memory.h"
+#include "kernels/attention_s16.h"
+#include "tests/kernels/kernel_inputs.h"
+
+enum { OUT_GAP = 3, STRIDE_GAP = 2, SCALE_GAP = 1, QK_LEVELS = 4095, V_LEVELS = 511 };
+
+/* The kernels that this CPU has; the last one is scalar. */
+static size_t supported_sets(const br_attention_s16 *sets[8])
+{
+    size_t all, count = 0;
+    const br_attention_s16 *table = br_attention_s16_table(&all);
+    for (size_t i = 0; i < all; i++)
+        if (table[i].supported())
+            sets[count++] = &table[i];
+    return count;
+}
+
+/* -------------------------------------------------------------------------- the projection */
+
+typedef struct projected {
+    int16_t *y;
+    float *scale;
+} projected;
+
+static projected project(const br_attention_s16 *set, const br_linear_row *row, size_t head_dim)
+{
+    projected p = {guarded(row->n * sizeof(int16_t)), guarded(row->n / head_dim * sizeof(float))};
+    set->linear(row, head_dim, row->n / head_dim / 3 * 2, p.y, p.scale);
+    return p;
+}
+
+/* Heads of q, k, then v: each element within half a step of z, the largest at its level. */
+static void check_heads(const kernel_case *c, const float *z, size_t head_dim, const projected *p)
+{
+    for (size_t j = 0; j < c->n; j++) {
+        float scale = p->scale[j / head_dim];
+        int level = j < c->n / 3 * 2 ? QK_LEVELS : V_LEVELS;
+        cr_assert(abs(p->y[j]) <= level);
+        cr_assert(fabsf(scale * (float)p->y[j] - z[j]) <= scale * 0.501f, "element %zu", j);
+    }
+}
+
+/* `floats`: the sums are, and only a bias is added. */
+static void check_projection(size_t heads, size_t head_dim, pattern p, bool floats)
+{
+    const br_attention_s16 *sets[8];
+    size_t count = supported_sets(sets), n = 3 * heads * head_dim;
+    kernel_case c = {n, p, 0x9e3779b97f4a7c15u * (n + p + 1)};
+    guarded_reset();
+    int32_t *acc = guarded(n * sizeof *acc);
+    float *z = guarded(n * sizeof *z);
+    float *scale = make_floats(&c, n, 1), *offset = make_normal(&c, n, 2);
+    float *bias = make_normal(&c, n, 3);
+    uint64_t seed = c.seed;
+    for (size_t j = 0; j < n; j++)
+        acc[j] = (int32_t)(random_next(&seed) % 200000) - 100000;
+    br_linear_row row = {acc, n, {scale, offset, bias}, {0.0001f, -0.5f}};
+    if (floats)
+        row = (br_linear_row){scale, n, {NULL, NULL, bias}, {0, 0}};
+    br_ops_for(BR_ISA_SCALAR)->linear(&row, BR_ACTIVATION_IDENTITY, z);
+    projected expected = project(sets[count - 1], &row, head_dim);
+    if (p < PATTERN_FINITE)
+        check_heads(&c, z, head_dim, &expected);
+    for (size_t s = 0; s + 1 < count; s++) {
+        projected actual = project(sets[s], &row, head_dim);
+        expect_bytes("linear_s16", sets[s]->name, &c, expected.y, actual.y, n * sizeof *actual.y);
+        expect_same("linear_s16 scale", sets[s]->name, &c, expected.scale, actual.scale,
+                    n / head_dim);
+    }
+}
+
+Test(attention_s16, projection)
+{
+    for (size_t heads = 1; heads <= 3; heads++)
+        for (size_t head_dim = 32; head_dim <= BR_S16_MAX_HEAD; head_dim += 32)
+            for (pattern p = 0; p < PATTERN_COUNT; p++)
+                for (int floats = 0; floats < 2; floats++)
+                    check_projection(heads, head_dim, p, floats);
+}
+
+/* ---------------------------------------------------------------------------- the attention */
+
+typedef struct attention_case {
+    kernel_case base;
+    br_head_s16 head;
+} attention_case;
+
+typedef enum fill_kind { FILL_RANDOM, FILL_LARGEST, FILL_NO_SCALE, FILL_NAN, FILL_COUNT } fill_kind;
+
+static int16_t level_of(uint64_t *seed, int level, fill_kind fill)
+{
+    if (fill == FILL_LARGEST)
+        return (int16_t)level; /* the largest sums */
+    return (int16_t)((int)(random_next(seed) % (2 * (uint64_t)level + 1)) - level);
+}
+
+/* Scores of about N(0, 2^2) when all is random. */
+static float scale_of(uint64_t *seed, size_t part, size_t head_dim, fill_kind fill)
+{
+    float x = 0.5f + (float)(random_next(seed) % 1000) * 0.001f;
+    if (fill == FILL_NO_SCALE)
+        return 0;
+    if (fill == FILL_NAN && random_next(seed) % 16 == 0)
+        return NAN;
+    return part == 2 ? x / V_LEVELS : x * 2.2f / (QK_LEVELS * sqrtf(sqrtf((float)head_dim)));
+}
+
+static attention_case make_case(size_t rows, size_t length, size_t head_dim, fill_kind fill)
+{
+    uint64_t seed = 0x9e3779b97f4a7c15u * (length * 512 + head_dim * 16 + fill + 1);
+    size_t stride = 3 * head_dim + STRIDE_GAP, scale_stride = 3 + SCALE_GAP;
+    size_t n = (length - 1) * stride + 3 * head_dim, scales = (length - 1) * scale_stride + 3;
+    guarded_reset();
+    int16_t *qkv = guarded(n * sizeof *qkv);
+    float *scale = guarded(scales * sizeof *scale);
+    for (size_t i = 0; i < n; i++)
+        qkv[i] = level_of(&seed, i % stride < 2 * head_dim ? QK_LEVELS : V_LEVELS, fill);
+    for (size_t i = 0; i < scales; i++)
+        scale[i] = scale_of(&seed, i % scale_stride, head_dim, fill);
+    return (attention_case){{length, PATTERN_NORMAL, seed},
+                            {.q = qkv,
+                             .k = qkv + head_dim,
+                             .v = qkv + 2 * head_dim,
+                             .q_scale = scale,
+                             .k_scale = scale + 1,
+                             .v_scale = scale + 2,
+                             .stride = stride,
+                             .scale_stride = scale_stride,
+                             .rows = rows,
+                             .length = length,
+                             .head_dim = head_dim,
+                             .out_stride = head_dim + OUT_GAP}};
+}
+
+/* [rows, head_dim] with a gap between rows that must stay as it is. */
+static float *run(const br_attention_s16 *set, const attention_case *c)
+{
+    br_head_s16 head = c->head;
+    size_t n = head.rows * head.out_stride;
+    size_t floats = br_attention_s16_scratch(head.length, head.head_dim);
+    float *out = guarded(n * sizeof *out);
+    char *memory = guarded(floats * sizeof(float) + BR_ALIGNMENT);
+    float *scratch = (float *)(memory + (BR_ALIGNMENT - (uintptr_t)memory % BR_ALIGNMENT));
+    for (size_t i = 0; i < n; i++)
+        out[i] = 42;
+    memset(scratch, 0xff, floats * sizeof *scratch); /* NaN, should anything be read unwritten */
+    head.out = out;
+    set->attend(&head, scratch);
+    for (size_t i = 0; i < n; i++)
+        cr_assert(i % head.out_stride < head.head_dim || out[i] == 42, "%s wrote past a row",
+                  set->name);
+    return out;
+}
+
+/* softmax(q k^T) v in double; returns the sum of exp(score - largest). */
+static double reference_row(const br_head_s16 *h, size_t i, double *p, double *out)
+{
+    double largest = -INFINITY, sum = 0;
+    for (size_t j = 0; j < h->length; j++) {
+        p[j] = 0;
+        for (size_t x = 0; x < h->head_dim; x++)
+            p[j] += (double)h->q[i * h->stride + x] * h->k[j * h->stride + x];
+        p[j] *= (double)h->q_scale[i * h->scale_stride] * h->k_scale[j * h->scale_stride];
+        largest = fmax(largest, p[j]);
+    }
+    for (size_t j = 0; j < h->length; j++)
+        sum += p[j] = exp(p[j] - largest);
+    for (size_t x = 0; x < h->head_dim; x++) {
+        out[x] = 0;
+        for (size_t j = 0; j < h->length; j++)
+            out[x] += p[j] / sum * h->v[j * h->stride + x] * h->v_scale[j * h->scale_stride];
+    }
+    return sum;
+}
+
+/*
+ * The values are at most 1.5: p is off by half a step of 1 / P for each token, exp by 7.5e-5 and,
+ * as scores are off by 1e-6 of about 20, 2e-5 more; both above and below the fraction bar.
+ */
+static void check_reference(const attention_case *c, const float *out)
+{
+    const br_head_s16 *h = &c->head;
+    double *p = guarded(h->length * sizeof *p), *expected = guarded(h->head_dim * sizeof *expected);
+    double steps = fmin(32000, 4190000.0 / (double)h->length);
+    for (size_t i = 0; i < h->rows; i++) {
+        double sum = reference_row(h, i, p, expected);
+        double bound = 1.5 * (2e-4 + 0.5 / steps * (double)h->length / sum);
+        for (size_t x = 0; x < h->head_dim; x++)
+            expect_near("attention_s16", "scalar", &c->base, expected[x],
+                        out[i * h->out_stride + x], bound, i * h->head_dim + x);
+    }
+}
+
+static void check(size_t rows, size_t length, size_t head_dim, fill_kind fill)
+{
+    attention_case c = make_case(rows, length, head_dim, fill);
+    const br_attention_s16 *sets[8];
+    size_t count = supported_sets(sets);
+    float *expected = run(sets[count - 1], &c);
+    if (fill == FILL_RANDOM || fill == FILL_NO_SCALE)
+        check_reference(&c, expected);
+    for (size_t s = 0; s + 1 < count; s++)
+        expect_same("attention_s16", sets[s]->name, &c.base, expected, run(sets[s], &c),
+                    rows * (head_dim + OUT_GAP));
+}
+
+Test(attention_s16, every_length)
+{
+    for (size_t length = 1; length <= 150; length++) {
+        check(length, length, 32, FILL_RANDOM);
+        check(length, length, 64, FILL_RANDOM);
+    }
+    check(253, 253, 64, FILL_RANDOM);
+    check(512, 512, 64, FILL_RANDOM);
+    check(50, BR_S16_MAX_LENGTH, 128, FILL_RANDOM);
+}
+
+Test(attention_s16, extreme_values)
+{
+    for (fill_kind fill = 0; fill < FILL_COUNT; fill++)
+        for (size_t head_dim = 32; head_dim <= BR_S16_MAX_HEAD; head_dim += 32)
+            for (size_t length = 1; length <= 100; length += 11)
+                check(length, length, head_dim, fill);
+    check(17, BR_S16_MAX_LENGTH, BR_S16_MAX_HEAD, FILL_LARGEST);
+}
+
+/* Equal values come out as they went in, however large the sums are. */
+Test(attention_s16, largest_sums)
+{
+    attention_case c = make_case(3, BR_S16_MAX_LENGTH, BR_S16_MAX_HEAD, FILL_LARGEST);
+    float *scale = (float *)c.head.v_scale;
+    for (size_t j = 0; j < c.head.length; j++)
+        scale[j * c.head.scale_stride] = 1.0f / V_LEVELS;
+    const float *out = run(br_attention_s16_select(), &c);
+    for (size_t i = 0; i < c.head.rows * c.head.out_stride; i++)
+        cr_assert(i % c.head.out_stride >= c.head.head_dim || fabsf(out[i] - 1) < 0.3f, "%g",
+                  out[i]);
+}
+
+/* A row comes out the same whether or not the others are asked for. */
+Test(attention_s16, first_rows_only)
+{
+    for (size_t length = 1; length <= 130; length += 3) {
+        attention_case c = make_case(length, length, 64, FILL_RANDOM);
+        const br_attention_s16 *set = br_attention_s16_select();
+        const float *all = run(set, &c);
+        for (c.head.rows = 1; c.head.rows <= length; c.head.rows += 1 + length / 3)
+            expect_same("attention_s16, first rows", set->name, &c.base, all, run(set, &c),
+                        c.head.rows * c.head.out_stride);
+    }
+}
