@@ -20,8 +20,8 @@ enum { PANEL_VECS = BR_GEMM_PANEL / VEC_LANES };
 
 /*
  * While one panel is multiplied, the next one is brought into the second-level cache, evenly, so
- * that these reads never hold up the others: in each step a tile fetches the line `rate` bytes
- * further on. A panel has 4 lines for each step.
+ * that these reads never hold up the others: in each step a tile fetches `lines` lines, `rate`
+ * bytes further on than in the step before. A panel has 4 lines for each step.
  */
 typedef struct fetch {
     const int8_t *first; /* in the next panel */
@@ -31,23 +31,29 @@ typedef struct fetch {
 enum { STEP = BR_GEMM_PANEL * 4, LINE = 64 };
 
 /*
- * rows x (TILE_VECS * VEC_LANES) outputs; `rows` and `lines` are constants where this is inlined.
- * src [rows, k]; weights: a panel [k / 4][64][4] from its first used column on.
+ * Rows beyond whole tiles go together with the last whole one into tiles half as wide, if tiles are
+ * wide enough, for as many sums in registers.
+ */
+enum { TALL_VECS = TILE_VECS / 2, HAS_TALL = TILE_VECS > 2, MAX_ROWS = 2 * TILE_ROWS };
+
+/*
+ * rows x (vecs * VEC_LANES) outputs; `rows`, `vecs` and `lines` are constants where this is
+ * inlined. src [rows, k]; weights: a panel [k / 4][64][4] from its first used column on.
  */
 INLINE void tile(const uint8_t *src, size_t k, const int8_t *weights, fetch ahead, int32_t *dst,
-                 size_t dst_stride, const int rows, const int lines)
+                 size_t dst_stride, const int rows, const int vecs, const int lines)
 {
-    vec sum[TILE_ROWS][TILE_VECS];
+    vec sum[MAX_ROWS][TILE_VECS];
     size_t fetched = 0;
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 16
-        for (int v = 0; v < TILE_VECS; v++)
+        for (int v = 0; v < vecs; v++)
             sum[r][v] = vec_zero();
     for (size_t j = 0; j < k; j += 4, weights += STEP, fetched += ahead.rate) {
         vec w[TILE_VECS];
 #pragma GCC unroll 16
-        for (int v = 0; v < TILE_VECS; v++)
+        for (int v = 0; v < vecs; v++)
             w[v] = vec_load(weights + v * VEC_LANES * 4);
 #pragma GCC unroll 16
         for (int i = 0; i < lines; i++)
@@ -56,70 +62,90 @@ INLINE void tile(const uint8_t *src, size_t k, const int8_t *weights, fetch ahea
         for (int r = 0; r < rows; r++) {
             vec a = vec_splat(src + (size_t)r * k + j);
 #pragma GCC unroll 16
-            for (int v = 0; v < TILE_VECS; v++)
+            for (int v = 0; v < vecs; v++)
                 sum[r][v] = vec_dot(sum[r][v], a, w[v]);
         }
     }
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 16
-        for (int v = 0; v < TILE_VECS; v++)
+        for (int v = 0; v < vecs; v++)
             vec_store(dst + (size_t)r * dst_stride + v * VEC_LANES, sum[r][v]);
 }
 
-/* One panel for `rows` <= TILE_ROWS rows. */
-INLINE void panel_rows(const uint8_t *src, size_t k, const int8_t *panel, fetch ahead, int32_t *dst,
-                       size_t dst_stride, const int rows, const int lines)
+/* All of a panel for `rows` rows, in tiles of `vecs` vectors. */
+INLINE void panel_rows(const uint8_t *src, size_t k, const int8_t *panel, fetch *ahead,
+                       int32_t *dst, size_t dst_stride, const int rows, const int vecs,
+                       const int lines)
 {
-    tile(src, k, panel, ahead, dst, dst_stride, rows, lines);
-    for (int v = TILE_VECS; v < PANEL_VECS; v += TILE_VECS)
-        tile(src, k, panel + v * VEC_LANES * 4, ahead, dst + v * VEC_LANES, dst_stride, rows, 0);
+    for (int v = 0; v < PANEL_VECS; v += vecs, ahead->first += k / 4 * ahead->rate)
+        tile(src, k, panel + v * VEC_LANES * 4, *ahead, dst + v * VEC_LANES, dst_stride, rows, vecs,
+             lines);
 }
 
-/* The last, fewer rows of a panel; `alone`: its only ones, which fetch all of the next panel. */
-static void panel_tail(const uint8_t *src, size_t k, const int8_t *panel, fetch ahead, int32_t *dst,
-                       size_t dst_stride, size_t rows, bool alone)
+/* The same where `rows` and `lines` are variables. */
+static void some_rows(const uint8_t *src, size_t k, const int8_t *panel, fetch *ahead, int32_t *dst,
+                      size_t dst_stride, size_t rows, size_t lines)
 {
-    switch (rows) {
-#define TAIL(n)                                                                                    \
+#define LINES(n, vecs, count)                                                                      \
+    case count:                                                                                    \
+        panel_rows(src, k, panel, ahead, dst, dst_stride, n, vecs, count);                         \
+        break;
+#define ROWS(n, vecs)                                                                              \
     case n:                                                                                        \
-        if (alone)                                                                                 \
-            panel_rows(src, k, panel, ahead, dst, dst_stride, n, STEP / LINE);                     \
-        else                                                                                       \
-            panel_rows(src, k, panel, ahead, dst, dst_stride, n, 0);                               \
+        switch (lines) {                                                                           \
+            LINES(n, vecs, 1)                                                                      \
+            LINES(n, vecs, 2)                                                                      \
+            LINES(n, vecs, 4)                                                                      \
+        }                                                                                          \
         break;
-        TAIL(1)
-        TAIL(2)
-        TAIL(3)
-#if TILE_ROWS > 4
-        TAIL(4)
-        TAIL(5)
+    switch (rows) {
+        ROWS(1, TILE_VECS)
+        ROWS(2, TILE_VECS)
+        ROWS(3, TILE_VECS)
+        ROWS(4, TILE_VECS)
+#if TILE_ROWS == 6
+        ROWS(5, TILE_VECS)
+        ROWS(6, TILE_VECS)
+        ROWS(7, TALL_VECS)
+        ROWS(8, TALL_VECS)
+        ROWS(9, TALL_VECS)
+        ROWS(10, TALL_VECS)
+        ROWS(11, TALL_VECS)
+#elif TILE_VECS > 2
+        ROWS(5, TALL_VECS)
+        ROWS(6, TALL_VECS)
+        ROWS(7, TALL_VECS)
 #endif
-#undef TAIL
-    default:
-        break;
     }
+#undef ROWS
+#undef LINES
 }
 
-/* All rows of a panel. `next`: the panel to fetch meanwhile. */
+/* Rows of the next tiles, `left` being left. */
+static size_t next_rows(size_t left)
+{
+    if (left < TILE_ROWS || (HAS_TALL && left > TILE_ROWS && left < MAX_ROWS))
+        return left;
+    return TILE_ROWS;
+}
+
+/*
+ * All rows of a panel. `next`: what to fetch meanwhile, the next panel; past the last one it is
+ * mostly that of the projection which follows, and never read.
+ */
 static void multiply_panel(const uint8_t *src, size_t m, size_t k, const int8_t *panel,
                            const int8_t *next, int32_t *dst, size_t dst_stride)
 {
-    size_t tiles = m / TILE_ROWS, t = 0;
-    fetch ahead = {next, STEP};
-    if (tiles >= STEP / LINE) {
-        ahead.rate = (STEP + tiles - 1) / tiles;
-        for (; t < tiles; t++, ahead.first += k / 4 * ahead.rate)
-            panel_rows(src + t * TILE_ROWS * k, k, panel, ahead, dst + t * TILE_ROWS * dst_stride,
-                       dst_stride, TILE_ROWS, 1);
-    } else if (tiles > 0) {
-        panel_rows(src, k, panel, ahead, dst, dst_stride, TILE_ROWS, STEP / LINE);
-        for (t = 1; t < tiles; t++)
-            panel_rows(src + t * TILE_ROWS * k, k, panel, ahead, dst + t * TILE_ROWS * dst_stride,
-                       dst_stride, TILE_ROWS, 0);
+    /* Over the panel's steps: one for each tile; a tall one makes two, as the tiles it stands for.
+     */
+    size_t passes = (m + TILE_ROWS - 1) / TILE_ROWS * (PANEL_VECS / TILE_VECS);
+    size_t lines = passes >= 4 ? 1 : passes > 1 ? 2 : 4;
+    fetch ahead = {next, (STEP + passes - 1) / passes};
+    for (size_t rows; m > 0; m -= rows, src += rows * k, dst += rows * dst_stride) {
+        rows = next_rows(m);
+        some_rows(src, k, panel, &ahead, dst, dst_stride, rows, lines);
     }
-    panel_tail(src + t * TILE_ROWS * k, k, panel, ahead, dst + t * TILE_ROWS * dst_stride,
-               dst_stride, m - t * TILE_ROWS, tiles == 0);
 }
 
 void GEMM_NAME(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
@@ -128,8 +154,8 @@ void GEMM_NAME(const uint8_t *src, size_t m, size_t k, const int8_t *packed, siz
     assert(k % BR_GEMM_PANEL == 0 && k <= BR_GEMM_MAX_DEPTH);
     for (size_t p = 0; p < panels; p++) {
         const int8_t *panel = packed + p * k * BR_GEMM_PANEL;
-        const int8_t *next = p + 1 < panels ? panel + k * BR_GEMM_PANEL : panel;
-        multiply_panel(src, m, k, panel, next, dst + p * BR_GEMM_PANEL, dst_stride);
+        multiply_panel(src, m, k, panel, panel + k * BR_GEMM_PANEL, dst + p * BR_GEMM_PANEL,
+                       dst_stride);
     }
 }
 
