@@ -522,7 +522,7 @@ BERTRUN_API void bertrun_hidden_options_init(bertrun_hidden_options *options);
  * another, in order. All of `inputs` are held at once.
  * @param options NULL for defaults
  * @return as bertrun_embed(); ARGUMENT too where a layer is not there or named twice, UNSUPPORTED
- *         with LONG_TEXT_STRIDE.
+ *         where a text is too long for one window with LONG_TEXT_STRIDE.
  */
 BERTRUN_API bertrun_status bertrun_hidden_states(bertrun_session *session,
                                                  const bertrun_input *inputs, size_t count,
