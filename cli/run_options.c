@@ -426,10 +426,6 @@ static bool check(const run_options *options)
         cli_usage("--similarity: only with --task embed");
     else if (options->layers && options->task != RUN_HIDDEN)
         cli_usage("--layers: only with --task hidden");
-    else if (options->session_settings.stride && options->task != RUN_ANSWER &&
-             options->task != RUN_AUTO &&
-             options->session_settings.long_text != BERTRUN_LONG_TEXT_STRIDE)
-        cli_usage("--stride: only with --truncation stride");
     else if (options->task == RUN_HIDDEN && options->format == &out_npy &&
              (!options->output || strcmp(options->output, "-") == 0))
         cli_usage(

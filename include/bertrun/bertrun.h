@@ -241,8 +241,9 @@ typedef enum bertrun_long_text {
     BERTRUN_LONG_TEXT_ERROR,     /**< the call fails with ARGUMENT and names the input */
     BERTRUN_LONG_TEXT_STRIDE,    /**< nothing is cut: the text is run in windows of max_length, of
                                       which each overlaps the one before by `stride` tokens. Single
-                                      texts and embeddings only: the windows' embeddings, each
-                                      weighted by its tokens, are averaged, then normalized */
+                                      texts only, for embeddings (the windows' embeddings, each
+                                      weighted by its tokens, are averaged, then normalized), token
+                                      logits and entities */
 } bertrun_long_text;
 
 typedef struct bertrun_session_settings {

@@ -116,6 +116,42 @@ Test(session, kernels_agree_bit_for_bit)
     bertrun_model_close(&onednn);
 }
 
+/* The heads whose results are lists, each of its own model. */
+static bertrun_status find(bertrun_session *session, bertrun_task task)
+{
+    static const bertrun_input text = {
+        .text = "a [MASK] b, and so on",
+        .length = 21,
+    };
+    static const bertrun_input pair = {.text = "a?", .length = 2, .pair = "b c", .pair_length = 3};
+    bertrun_entities entities;
+    bertrun_answers answers;
+    bertrun_masks masks;
+    if (task == BERTRUN_TASK_NER)
+        return bertrun_find_entities(session, &text, 1, BERTRUN_AGGREGATION_AVERAGE, &entities,
+                                     NULL);
+    if (task == BERTRUN_TASK_ANSWER)
+        return bertrun_answer_questions(session, &pair, 1, NULL, &answers, NULL);
+    return bertrun_fill_masks(session, &text, 1, 5, &masks, NULL);
+}
+
+Test(session, heads_allocate_nothing_after_the_first_call)
+{
+    static const char *const NAMES[] = {"bert-ner", "distilbert-answer", "bert-mlm"};
+    for (size_t i = 0; i < COUNT(NAMES); i++) {
+        bertrun_model *model =
+            open_model(NAMES[i], (bertrun_model_settings){.precision = BERTRUN_PRECISION_INT8});
+        bertrun_session *session = open_session(model, (bertrun_session_settings){.threads = 2});
+        bertrun_task task = bertrun_model_get_info(model)->task;
+        cr_assert_eq(find(session, task), BERTRUN_OK);
+        long before = memory_allocations;
+        cr_assert_eq(find(session, task), BERTRUN_OK);
+        cr_expect_eq(memory_allocations, before, "%s allocates", NAMES[i]);
+        bertrun_session_close(&session);
+        bertrun_model_close(&model);
+    }
+}
+
 static void check_second_call_allocates_nothing(bertrun_precision precision,
                                                 bertrun_activations activations)
 {
