@@ -24,13 +24,18 @@ static bertrun_status choose_int8(bertrun_model *model, bertrun_error *error)
     return BERTRUN_OK;
 }
 
-/* Integers where activations are int8 anyway; f32 for shapes that the kernel does not take. */
+/*
+ * Integers where activations are int8 anyway; f32 for shapes that the kernel does not take, and
+ * where PyTorch's results are asked for, whose attention is f32.
+ */
 static bool takes_s16_attention(const bertrun_model *model)
 {
     const br_model_config *config = model->config;
     size_t head_dim = config->hidden_size / config->num_attention_heads;
-    return model->info.precision == BERTRUN_PRECISION_INT8 && head_dim % BR_S16_HEAD_UNIT == 0 &&
-           head_dim <= BR_S16_MAX_HEAD && config->max_position_embeddings <= BR_S16_MAX_LENGTH;
+    return model->info.precision == BERTRUN_PRECISION_INT8 &&
+           model->info.activations != BERTRUN_ACTIVATIONS_PYTORCH &&
+           head_dim % BR_S16_HEAD_UNIT == 0 && head_dim <= BR_S16_MAX_HEAD &&
+           config->max_position_embeddings <= BR_S16_MAX_LENGTH;
 }
 
 bertrun_status br_choose_kernels(bertrun_model *model, bertrun_error *error)
