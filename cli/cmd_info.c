@@ -10,6 +10,7 @@
 static const char help[] =
     "usage: bertrun info MODEL [--json]\n"
     "       bertrun info MODEL --weights [--against ORIGINAL] [--json]\n"
+    "       bertrun info MODEL --verify\n"
     "\n"
     "Prints what a model is: a file made by 'bertrun convert', or a Hugging Face directory.\n"
     "\n"
@@ -20,6 +21,8 @@ static const char help[] =
     "  --against ORIGINAL  the model with float weights that the file was made of: noise and\n"
     "                      clipped values are then measured. Without it ~ is the noise to be\n"
     "                      expected, step^2 / 12 a value, and <= the share on the range's edge\n"
+    "  --verify            reads all of it: every check of opening, and that no value is NaN or\n"
+    "                      infinite; names each tensor that has one, and then fails\n"
     "  --json              as JSON\n"
     "\n"
     "Example:\n"
@@ -27,13 +30,14 @@ static const char help[] =
     "\n"
     "Exit codes: 0 fine; 1 the model failed; 2 a wrong command line.\n";
 
-enum { JSON = CLI_LONG, WEIGHTS, AGAINST };
+enum { JSON = CLI_LONG, WEIGHTS, AGAINST, VERIFY };
 
 static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
     {"json", no_argument, NULL, JSON},
     {"weights", no_argument, NULL, WEIGHTS},
     {"against", required_argument, NULL, AGAINST},
+    {"verify", no_argument, NULL, VERIFY},
     {NULL, 0, NULL, 0},
 };
 
@@ -160,7 +164,7 @@ static cli_exit info_model(const char *path, bool json)
 
 cli_exit cli_info(int argc, char **argv)
 {
-    bool json = false, weights = false;
+    bool json = false, weights = false, verify = false;
     const char *original = NULL;
     for (int option; (option = cli_next_option(argc, argv, ":h", long_options)) != -1;) {
         if (option == 'h')
@@ -169,11 +173,16 @@ cli_exit cli_info(int argc, char **argv)
             return CLI_USAGE;
         json |= option == JSON;
         weights |= option == WEIGHTS;
+        verify |= option == VERIFY;
         original = option == AGAINST ? optarg : original;
     }
     if (argc - optind != 1)
         return cli_usage("info takes one MODEL, see bertrun info --help");
     if (original && !weights)
         return cli_usage("--against: only with --weights");
+    if (verify && (weights || json))
+        return cli_usage("--verify: not with --weights or --json");
+    if (verify)
+        return info_verify(argv[optind]);
     return weights ? info_weights(argv[optind], original, json) : info_model(argv[optind], json);
 }

@@ -1,5 +1,6 @@
 #include "cli/info_weights.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -121,5 +122,40 @@ cli_exit info_weights(const char *model, const char *original, bool json)
            "max", "scale", "zero", "SQNR dB", "clipped", "ratio");
     if (bertrun_inspect(model, original, print_line, NULL, &error) != BERTRUN_OK)
         return cli_fail("%s", error.message);
+    return CLI_OK;
+}
+
+/* What --verify has seen. */
+typedef struct verdict {
+    size_t tensors, broken;
+} verdict;
+
+static void verify_tensor(void *data, const bertrun_tensor_info *tensor)
+{
+    verdict *seen = data;
+    seen->tensors++;
+    if (tensor->num_not_finite == 0)
+        return;
+    seen->broken++;
+    printf("%s: values that are NaN or infinite: %" PRIu64 "\n", tensor->name,
+           tensor->num_not_finite);
+}
+
+/* Opening checks what the library computes with; the walk sees each value as it is stored. */
+cli_exit info_verify(const char *path)
+{
+    verdict seen = {0};
+    bertrun_error error;
+    bertrun_model *model = NULL;
+    bertrun_status status = bertrun_inspect(path, NULL, verify_tensor, &seen, &error);
+    if (status == BERTRUN_OK && seen.broken == 0)
+        status = bertrun_model_open(&model, path, NULL, &error);
+    bertrun_model_close(&model);
+    if (status != BERTRUN_OK)
+        return cli_fail("%s", error.message);
+    if (seen.broken > 0)
+        return cli_fail("%s: %zu of %zu tensors have values that are not finite", path, seen.broken,
+                        seen.tensors);
+    printf("fine: %zu tensors, every value finite\n", seen.tensors);
     return CLI_OK;
 }

@@ -1,4 +1,4 @@
-/* bertrun info --weights: the tensors of a file, a line each. */
+/* bertrun info --weights and --verify: the tensors of a file. */
 #ifndef INFO_WEIGHTS_H
 #define INFO_WEIGHTS_H
 
@@ -6,5 +6,9 @@
 
 /** `original` may be NULL: then errors of quantization are those to be expected. */
 cli_exit info_weights(const char *model, const char *original, bool json);
+
+/** Names the tensors that have values which are not finite; those and a model that does not open
+ * fail. */
+cli_exit info_verify(const char *path);
 
 #endif

@@ -73,6 +73,7 @@ static void add_range(bertrun_tensor_info *info, const float *row, size_t column
     for (size_t c = 0; c < columns; c++) {
         info->min = row[c] < info->min ? row[c] : info->min;
         info->max = row[c] > info->max ? row[c] : info->max;
+        info->num_not_finite += !isfinite(row[c]);
     }
 }
 

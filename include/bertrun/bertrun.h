@@ -714,7 +714,8 @@ typedef struct bertrun_tensor_info {
     size_t rank, shape[4];   /**< [rank] */
     uint64_t bytes;          /**< stored, scales included */
     double storage_ratio;    /**< bytes in F32 / bytes */
-    float min, max;          /**< of the values; of int8 ones times their scale */
+    float min, max;          /**< of the values, NaN aside; of int8 ones times their scale */
+    uint64_t num_not_finite; /**< values that are NaN or infinite; a sound model has none */
     size_t num_scales;       /**< int8: 1 for the tensor, or one a row; else 0 */
     float min_scale, max_scale;
     int32_t zero_point;      /**< of int8 weights: 0, they are symmetric */

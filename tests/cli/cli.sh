@@ -351,6 +351,17 @@ test_info() {
   shows 'int8 scales      weights per-channel, activations token' "$bertrun" info model.bin
 }
 
+test_verify_names_what_is_not_finite() {
+  shows '^fine: [0-9]* tensors, every value finite$' "$bertrun" info "$bert" --verify
+  copy_model
+  printf '\0\0\300\177' | # NaN, over the last value of the last tensor
+    dd of=model/model.safetensors bs=1 seek=$(($(stat -c %s model/model.safetensors) - 4)) conv=notrunc status=none
+  expect 1 '1 of [0-9]* tensors have values that are not finite' "$bertrun" info model --verify
+  grep -q '^pooler.dense.weight: values that are NaN or infinite: 1$' out
+  expect 1 'pooler.dense.weight.* not finite' "$bertrun" convert model -o result.bin
+  expect 2 'not with --weights' "$bertrun" info "$bert" --verify --weights
+}
+
 test_keep() {
   "$bertrun" convert "$classifier" -o model.bin --keep bf16 'encoder.layer.0.attention.*' pooler.dense --keep f32 classifier
   shows '^runs in          int8' "$bertrun" info model.bin
