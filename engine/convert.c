@@ -9,6 +9,7 @@
 #include "common/half.h"
 #include "common/memory.h"
 #include "engine/directory_tokenizer.h"
+#include "engine/calibration.h"
 #include "engine/quantize_weights.h"
 #include "models/architecture.h"
 #include "tokenizer/tokenizer.h"
@@ -319,8 +320,16 @@ static void log_result(const bertrun_convert_settings *settings, const br_checkp
         settings->log(settings->log_data, line);
 }
 
+static bool needs_calibration(const bertrun_convert_settings *settings)
+{
+    return settings->equalize_alpha != 0 || settings->rounding != BERTRUN_ROUNDING_NEAREST ||
+           settings->observer != BERTRUN_OBSERVER_NONE;
+}
+
 static bertrun_status check_settings(const bertrun_convert_settings *settings, bertrun_error *error)
 {
+    float alpha = settings->equalize_alpha;
+    bool int8 = settings->rounding == BERTRUN_ROUNDING_GPTQ || settings->observer;
     if ((unsigned)settings->dtype > BERTRUN_DTYPE_F32)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown dtype %d", (int)settings->dtype);
     if ((unsigned)settings->weights > BERTRUN_WEIGHTS_PER_TENSOR)
@@ -330,6 +339,23 @@ static bertrun_status check_settings(const bertrun_convert_settings *settings, b
             settings->keep[i].dtype == BERTRUN_DTYPE_INT8)
             return br_fail(error, BERTRUN_ERR_ARGUMENT, "keep %s: dtype %d is no float",
                            settings->keep[i].layers, (int)settings->keep[i].dtype);
+    if ((unsigned)settings->rounding > BERTRUN_ROUNDING_GPTQ)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown rounding %d", (int)settings->rounding);
+    if ((unsigned)settings->observer > BERTRUN_OBSERVER_ENTROPY)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown observer %d", (int)settings->observer);
+    if (!(alpha >= 0 && alpha <= 1) && alpha != BERTRUN_EQUALIZE_AUTO)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT, "equalize: alpha %g is not in 0..1",
+                       (double)alpha);
+    if (int8 && settings->dtype != BERTRUN_DTYPE_INT8)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT,
+                       "rounding gptq and observers are for dtype int8 only");
+    if (settings->rounding == BERTRUN_ROUNDING_GPTQ &&
+        settings->weights == BERTRUN_WEIGHTS_PER_TENSOR)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT,
+                       "rounding gptq gives weights a scale per channel, not per tensor");
+    if (needs_calibration(settings) && settings->num_calibration == 0)
+        return br_fail(error, BERTRUN_ERR_ARGUMENT,
+                       "equalize, rounding gptq and observers need calibration texts");
     return BERTRUN_OK;
 }
 
@@ -343,7 +369,11 @@ bertrun_status bertrun_convert(const char *directory, const char *file,
     BR_TRY(check_settings(settings, error));
     br_checkpoint *checkpoint;
     BR_TRY(br_checkpoint_open(&checkpoint, directory, false, error));
-    bertrun_status status = br_convert_checkpoint(checkpoint, directory, file, settings, error);
+    bertrun_status status = BERTRUN_OK;
+    if (needs_calibration(settings))
+        status = br_calibrate(checkpoint, directory, settings, error);
+    if (status == BERTRUN_OK)
+        status = br_convert_checkpoint(checkpoint, directory, file, settings, error);
     if (status == BERTRUN_OK)
         log_result(settings, checkpoint, file);
     br_checkpoint_close(&checkpoint);

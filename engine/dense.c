@@ -140,6 +140,9 @@ bool br_shares_columns(const br_workspace *work, const br_linear *linear, size_t
 
 bertrun_status br_run_dense(br_workspace *work, const br_dense_call *call, bertrun_error *error)
 {
+    const br_observer *observer = work->observer;
+    if (observer)
+        BR_TRY(observer->see(observer->data, call->linear, call->src, call->rows, error));
     dense_task task = {
         .work = work,
         .call = call,

@@ -314,7 +314,7 @@ static bertrun_status encode_by_layers(forward *f, bertrun_error *error)
 bertrun_status br_encode(br_workspace *work, const br_batch *batch, const br_states *states,
                          bertrun_error *error)
 {
-    bool by_layers = br_shares_range(work->model) ||
+    bool by_layers = br_goes_by_layers(work) ||
                      br_shares_columns(work, &work->model->layers[0].qkv[0], batch->tokens);
     if (!br_workspace_reserve(work, batch->tokens))
         return br_fail_nomem(error);

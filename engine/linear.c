@@ -1,9 +1,11 @@
 #include "engine/linear.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/memory.h"
 #include "engine/quantize_weights.h"
+#include "models/architecture.h"
 #include "kernels/gemm.h"
 
 /* The state of one packing: `plain` receives [n, k] weights in the type's own format. */
@@ -274,6 +276,7 @@ bertrun_status br_linear_pack(br_linear *out, const br_packer *packer, const br_
         part_tensors part = find_part(packer->checkpoint, parts[p].name);
         out->in = part.weight->shape[1];
         out->out += part.weight->shape[0];
+        out->sources[p] = (br_linear_source){part.weight->name, parts[p].factor};
     }
     out->k = br_round_up(out->in, BR_MATMUL_PAD);
     out->n = br_round_up(out->out, BR_MATMUL_PAD);
@@ -286,6 +289,12 @@ bertrun_status br_linear_pack(br_linear *out, const br_packer *packer, const br_
     if (status != BERTRUN_OK)
         br_linear_free(out);
     return status;
+}
+
+void br_linear_source_name(const br_linear_source *source, char *name)
+{
+    size_t length = strlen(source->weight) - (sizeof ".weight" - 1);
+    snprintf(name, BR_TENSOR_NAME_SIZE, "%.*s", (int)length, source->weight);
 }
 
 void br_linear_free(br_linear *linear)

@@ -16,6 +16,15 @@
 #include "kernels/ops.h"
 #include "models/checkpoint.h"
 
+/** Projections that can be packed as one: queries, keys, values. */
+enum { BR_MAX_PARTS = 3 };
+
+/** Which tensor of the checkpoint a projection's channels, or some of them, were packed from. */
+typedef struct br_linear_source {
+    const char *weight; /* the tensor's name, which is the checkpoint's; NULL: none */
+    float factor;       /* of br_linear_part */
+} br_linear_source;
+
 typedef struct br_linear {
     size_t in, out; /* features, as in the model */
     size_t k, n;    /* the same rounded up to BR_MATMUL_PAD: row lengths of input and sums */
@@ -24,6 +33,7 @@ typedef struct br_linear {
     size_t packed_bytes;
     float *channels; /* memory behind columns; owned */
     br_columns columns;
+    br_linear_source sources[BR_MAX_PARTS];
     br_affine input; /* int8: fixed parameters of the input; scale 0: chosen at run time */
 } br_linear;
 
@@ -32,6 +42,9 @@ typedef struct br_linear_part {
     const char *name;
     float factor; /* weight and bias are multiplied by it: 1, or 1/sqrt(head_dim) for queries */
 } br_linear_part;
+
+/** "X" of the source's "X.weight", to name [BR_TENSOR_NAME_SIZE]. */
+void br_linear_source_name(const br_linear_source *source, char *name);
 
 /** What packing needs. */
 typedef struct br_packer {

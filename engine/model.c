@@ -12,6 +12,7 @@
 #include "engine/choose_kernels.h"
 #include "engine/directory_tokenizer.h"
 #include "engine/head_load.h"
+#include "models/architecture.h"
 
 /* ---------------------------------------------------------------------------------- settings */
 
@@ -172,13 +173,12 @@ static bool computes_in_bf16(const bertrun_model *model)
     return any;
 }
 
-static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
+static br_packer make_packer(bertrun_model *model, br_buffer *scratch)
 {
-    br_buffer scratch = {0};
     br_packer packer = {
         .checkpoint = model->checkpoint,
         .arena = &model->weights,
-        .scratch = &scratch,
+        .scratch = scratch,
         .onednn = model->onednn,
         .ops = model->ops,
         .precision = model->settings.precision,
@@ -186,11 +186,36 @@ static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
         .weights = br_wanted_weights(model),
         .fixed_inputs = model->info.activations == BERTRUN_ACTIVATIONS_STATIC,
     };
+    return packer;
+}
+
+static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
+{
+    br_buffer scratch = {0};
+    br_packer packer = make_packer(model, &scratch);
     if (!packer.bf16_arithmetic && computes_in_bf16(model) && model->settings.log)
         model->settings.log(model->settings.log_data,
                             "this CPU has no bf16 arithmetic: bf16 weights compute in f32");
     BR_TRY(load_embeddings(model, error));
     bertrun_status status = pack_weights(model, &packer, error);
+    br_free(scratch.data);
+    return status;
+}
+
+bertrun_status br_model_repack(bertrun_model *model, br_linear *linear, bertrun_error *error)
+{
+    char names[BR_MAX_PARTS][BR_TENSOR_NAME_SIZE];
+    br_linear_part parts[BR_MAX_PARTS];
+    size_t num_parts = 0;
+    for (; num_parts < BR_MAX_PARTS && linear->sources[num_parts].weight; num_parts++) {
+        const br_linear_source *source = &linear->sources[num_parts];
+        br_linear_source_name(source, names[num_parts]);
+        parts[num_parts] = (br_linear_part){names[num_parts], source->factor};
+    }
+    br_buffer scratch = {0};
+    br_packer packer = make_packer(model, &scratch);
+    br_linear_free(linear);
+    bertrun_status status = br_linear_pack(linear, &packer, parts, num_parts, error);
     br_free(scratch.data);
     return status;
 }
@@ -327,7 +352,8 @@ const bertrun_model_info *bertrun_model_get_info(const bertrun_model *model)
 
 static bertrun_status load(bertrun_model *model, const char *path, bertrun_error *error)
 {
-    BR_TRY(br_checkpoint_open(&model->checkpoint, path, model->settings.mmap, error));
+    if (!model->checkpoint_borrowed)
+        BR_TRY(br_checkpoint_open(&model->checkpoint, path, model->settings.mmap, error));
     model->config = br_checkpoint_config(model->checkpoint);
     BR_TRY(load_tokenizer(model, path, error));
     BR_TRY(br_onednn_open(&model->onednn, error));
@@ -338,13 +364,15 @@ static bertrun_status load(bertrun_model *model, const char *path, bertrun_error
     return BERTRUN_OK;
 }
 
-bertrun_status bertrun_model_open(bertrun_model **out, const char *path,
-                                  const bertrun_model_settings *settings, bertrun_error *error)
+bertrun_status br_model_open_on(bertrun_model **out, br_checkpoint *checkpoint, const char *path,
+                                const bertrun_model_settings *settings, bertrun_error *error)
 {
     *out = NULL;
     bertrun_model *model = br_calloc(1, sizeof *model);
     if (!model)
         return br_fail_nomem(error);
+    model->checkpoint = checkpoint;
+    model->checkpoint_borrowed = checkpoint != NULL;
     if (settings)
         model->settings = *settings;
     bertrun_status status = check_settings(&model->settings, error);
@@ -354,6 +382,12 @@ bertrun_status bertrun_model_open(bertrun_model **out, const char *path,
         bertrun_model_close(&model);
     *out = model;
     return status;
+}
+
+bertrun_status bertrun_model_open(bertrun_model **out, const char *path,
+                                  const bertrun_model_settings *settings, bertrun_error *error)
+{
+    return br_model_open_on(out, NULL, path, settings, error);
 }
 
 static void free_layer(br_layer *layer)
@@ -388,6 +422,7 @@ void bertrun_model_close(bertrun_model **pointer)
     br_arena_free(&model->weights);
     br_onednn_close(&model->onednn);
     br_tokenizer_close(&model->tokenizer);
-    br_checkpoint_close(&model->checkpoint);
+    if (!model->checkpoint_borrowed)
+        br_checkpoint_close(&model->checkpoint);
     br_free(model);
 }

@@ -53,6 +53,7 @@ struct bertrun_model {
     bertrun_model_settings settings;
     bertrun_model_info info;
     br_checkpoint *checkpoint; /* owns the files' memory */
+    bool checkpoint_borrowed;  /* br_model_open_on() */
     const br_model_config *config;
     br_tokenizer *tokenizer;
     br_arena weights; /* packed projections */
@@ -73,5 +74,15 @@ struct bertrun_model {
 
 /** The model's head for a task; NULL, with UNSUPPORTED in *error, where it has none. */
 const br_head *br_model_head(const bertrun_model *model, bertrun_task task, bertrun_error *error);
+
+/**
+ * bertrun_model_open() on a checkpoint that is open already, came from `path` and outlives the
+ * model; NULL: opens `path`.
+ */
+bertrun_status br_model_open_on(bertrun_model **out, br_checkpoint *checkpoint, const char *path,
+                                const bertrun_model_settings *settings, bertrun_error *error);
+
+/** Packs a projection of the model again, from what its tensors have become. */
+bertrun_status br_model_repack(bertrun_model *model, br_linear *linear, bertrun_error *error);
 
 #endif

@@ -53,9 +53,9 @@ bool br_reserve_floats(br_buffer *buffer, size_t count)
 bool br_workspace_reserve(br_workspace *work, size_t tokens)
 {
     size_t rows = br_round_up(tokens, BR_ROW_GROUP);
-    /* Run layer by layer are batches that share a range, and few rows on several threads. */
+    /* Few rows on several threads are run layer by layer, too. */
     size_t by_layers =
-        br_shares_range(work->model) || tokens < BR_SHARED_ROWS ? rows : BR_SHARED_ROWS;
+        br_goes_by_layers(work) || tokens < BR_SHARED_ROWS ? rows : BR_SHARED_ROWS;
     size_t scales = work->model->attention ? 3 * rows * work->model->info.num_attention_heads : 0;
     return br_reserve_floats(&work->hidden, rows * work->hidden_stride) &&
            br_reserve_floats(&work->qkv, rows * work->qkv_stride / (scales ? 2 : 1)) &&
@@ -117,6 +117,11 @@ bool br_shares_range(const bertrun_model *model)
 {
     return model->info.precision == BERTRUN_PRECISION_INT8 &&
            br_activations_share_range(model->info.activations);
+}
+
+bool br_goes_by_layers(const br_workspace *work)
+{
+    return work->observer || br_shares_range(work->model);
 }
 
 br_blocks br_blocks_of(const br_workspace *work, size_t rows)

@@ -4,6 +4,7 @@
 
 #include "common/pool.h"
 #include "engine/lane.h"
+#include "engine/observer.h"
 
 /** Sequences packed one after another, without padding. */
 typedef struct br_batch {
@@ -20,6 +21,7 @@ typedef struct br_workspace {
     const bertrun_model *model;
     br_pool *pool;
     br_lane **lanes;       /* [threads], not owned */
+    const br_observer *observer; /* or NULL; not owned */
     size_t max_block_rows; /* of a task: as many as keep its sums in the second-level cache */
     size_t hidden_stride, qkv_stride, intermediate_stride; /* columns rounded up */
     br_buffer hidden;                                      /* [tokens, hidden_stride] */
@@ -55,6 +57,9 @@ bertrun_status br_workspace_collect(br_workspace *work, bertrun_error *error);
 
 /** Whether int8 activations share one range a batch. */
 bool br_shares_range(const bertrun_model *model);
+
+/** Whether every batch goes layer by layer, however many rows it has. */
+bool br_goes_by_layers(const br_workspace *work);
 
 /** Room for count floats, new memory zeroed; contents are lost when it grows. */
 bool br_reserve_floats(br_buffer *buffer, size_t count);

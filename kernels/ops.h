@@ -119,6 +119,11 @@ typedef struct br_ops {
     void (*add_scaled)(const float *x, float factor, size_t n, float *y);
     void (*max)(const float *x, size_t n, float *y);
     void (*scale)(float factor, size_t n, float *y);
+    /**
+     * y[j] = sum over rows r, in order, of fma(x[r, column], x[r, j], ...), j < n: a row of X^T X.
+     * Rows are `stride` floats apart.
+     */
+    void (*products)(const float *x, size_t stride, size_t rows, size_t column, size_t n, float *y);
     /** Sum of x[j]^2. */
     float (*sum_squares)(const float *x, size_t n);
     /** y = softmax(x), y = 1 / (1 + exp(-x)); y may be x. */

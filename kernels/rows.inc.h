@@ -354,6 +354,26 @@ static void scale(float factor, size_t n, float *y)
         v_store_n(y + j, v_mul(v_load_n(y + j, count), v_set(factor)), count);
 }
 
+typedef struct products_context {
+    const float *x, *factors;
+    size_t stride, rows;
+    float *y;
+} products_context;
+
+BR_INLINE void products_step(products_context *c, size_t j, size_t count)
+{
+    v4 y = v4_set(0);
+    for (size_t r = 0; r < c->rows; r++)
+        y = v4_fma(v4_set(c->factors[r * c->stride]), v4_load(c->x + r * c->stride + j, count), y);
+    v4_store(c->y + j, y, count);
+}
+
+static void products(const float *x, size_t stride, size_t rows, size_t column, size_t n, float *y)
+{
+    products_context c = {x, x + column, stride, rows, y};
+    BR_EACH_GROUP(n, products_step, &c);
+}
+
 typedef struct squares_context {
     const float *x;
     v4 sum;

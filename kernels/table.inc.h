@@ -6,5 +6,5 @@
         .widen_s8 = widen_s8, .widen_bf16 = widen_bf16, .widen_f16 = widen_f16,                    \
         .narrow_bf16 = narrow_bf16, .attention = attention, .add = add,                            \
         .add_scaled = add_scaled, .max = maximum, .scale = scale,                                  \
-        .sum_squares = sum_squares, .softmax = softmax, .sigmoid = sigmoid,                        \
+        .products = products, .sum_squares = sum_squares, .softmax = softmax, .sigmoid = sigmoid,  \
     }

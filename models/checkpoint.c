@@ -46,8 +46,11 @@ void br_checkpoint_close(br_checkpoint **checkpoint)
     *checkpoint = NULL;
     if (!c)
         return;
-    for (size_t i = 0; i < c->num_tensors; i++)
+    for (size_t i = 0; i < c->num_tensors; i++) {
         br_free((char *)c->tensors[i].name);
+        br_free(c->owned[i]);
+    }
+    br_free(c->owned);
     for (size_t i = 0; i < c->num_files; i++)
         br_safetensors_close(&c->files[i]);
     for (size_t i = 0; i < c->num_fixed_inputs; i++)
@@ -117,7 +120,8 @@ bertrun_status br_checkpoint_alloc_tensors(br_checkpoint *checkpoint, size_t cou
                                            bertrun_error *error)
 {
     checkpoint->tensors = br_calloc(count, sizeof *checkpoint->tensors);
-    return checkpoint->tensors ? BERTRUN_OK : br_fail_nomem(error);
+    checkpoint->owned = br_calloc(count, sizeof *checkpoint->owned);
+    return checkpoint->tensors && checkpoint->owned ? BERTRUN_OK : br_fail_nomem(error);
 }
 
 bertrun_status br_checkpoint_take(br_checkpoint *checkpoint, const br_tensor *tensor,
@@ -129,6 +133,26 @@ bertrun_status br_checkpoint_take(br_checkpoint *checkpoint, const br_tensor *te
     br_tensor *taken = &checkpoint->tensors[checkpoint->num_tensors++];
     *taken = *tensor;
     taken->name = copy;
+    return BERTRUN_OK;
+}
+
+bertrun_status br_checkpoint_put(br_checkpoint *checkpoint, const br_tensor *tensor,
+                                 bertrun_error *error)
+{
+    const br_tensor *there = br_checkpoint_find(checkpoint, "%s", tensor->name);
+    size_t index = there ? (size_t)(there - checkpoint->tensors) : checkpoint->num_tensors;
+    if (!there) {
+        bertrun_status status = br_checkpoint_take(checkpoint, tensor, tensor->name, error);
+        if (status != BERTRUN_OK) {
+            br_free((void *)tensor->data);
+            return status;
+        }
+    }
+    const char *name = checkpoint->tensors[index].name;
+    br_free(checkpoint->owned[index]);
+    checkpoint->owned[index] = (void *)tensor->data;
+    checkpoint->tensors[index] = *tensor;
+    checkpoint->tensors[index].name = name;
     return BERTRUN_OK;
 }
 

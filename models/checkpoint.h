@@ -69,6 +69,14 @@ const br_tensor *br_checkpoint_find(const br_checkpoint *checkpoint, const char 
 /** All tensors, canonical names, in a fixed order: stores the array, returns its length. */
 size_t br_checkpoint_tensors(const br_checkpoint *checkpoint, const br_tensor **tensors);
 
+/**
+ * Puts a tensor in the place of the one of its name, or adds it where the format knows such a tensor
+ * (scales, residual_scale). `tensor->data` must come from br_alloc() and belongs to the checkpoint
+ * from here on, also after a failure. Errors: NOMEM.
+ */
+bertrun_status br_checkpoint_put(br_checkpoint *checkpoint, const br_tensor *tensor,
+                                 bertrun_error *error);
+
 /** Bytes of the weight files on disk. */
 uint64_t br_checkpoint_file_bytes(const br_checkpoint *checkpoint);
 

@@ -14,6 +14,7 @@ struct br_checkpoint {
     size_t num_files;
     br_tensor *tensors; /* [num_tensors], canonical names, which are owned */
     size_t num_tensors;
+    void **owned; /* [num_tensors] data that br_checkpoint_put() received, or NULL */
     br_fixed_input *fixed_inputs; /* [num_fixed_inputs], room for every linear layer */
     size_t num_fixed_inputs;
     br_fixed_weight *fixed_weights; /* [num_fixed_weights], as much room */

@@ -682,23 +682,54 @@ typedef struct bertrun_keep {
     bertrun_dtype dtype; /**< BF16, F16 or F32; the layer then computes in bf16 or f32 */
 } bertrun_keep;
 
+/** How linear layers' weights become int8. */
+typedef enum bertrun_rounding {
+    BERTRUN_ROUNDING_NEAREST = 0,
+    BERTRUN_ROUNDING_GPTQ, /**< each column makes up for the errors of those before it, as calibration
+                                text shows them at the layer's output (Frantar et al. 2022) */
+} bertrun_rounding;
+
+/** Which range of a layer's input, as calibration text shows it, static quantization covers. */
+typedef enum bertrun_observer {
+    BERTRUN_OBSERVER_NONE = 0,   /**< none is fixed: activations are quantized dynamically */
+    BERTRUN_OBSERVER_MINMAX,     /**< all values */
+    BERTRUN_OBSERVER_PERCENTILE, /**< without the 0.01 % smallest and largest */
+    BERTRUN_OBSERVER_ENTROPY,    /**< least Kullback-Leibler divergence (Migacz 2017) */
+} bertrun_observer;
+
+/** Of bertrun_convert_settings.equalize_alpha: one for each layer, which promises the least error. */
+#define BERTRUN_EQUALIZE_AUTO (-1.0F)
+
 typedef struct bertrun_convert_settings {
     bertrun_dtype dtype;     /**< default INT8: symmetric s8 with f32 scales */
     bertrun_weights weights; /**< default AUTO: PER_CHANNEL; used by INT8 only */
     const bertrun_keep *keep; /**< [num_keep] exceptions from dtype, default none; of several that
                                    match a layer the last one holds. Borrowed for the call */
     size_t num_keep;
-    bertrun_log_fn log;      /**< default NULL */
+    bertrun_log_fn log;      /**< default NULL; receives progress, too */
     void *log_data;
-    uint64_t reserved[5];
+    const bertrun_input *calibration; /**< [num_calibration] texts of the kind that the model is for,
+                                           500 or more; borrowed for the call. Of more than 24,576
+                                           tokens only every second text, third, ... is used */
+    size_t num_calibration;
+    float equalize_alpha;      /**< default 0: no equalization. 0 < alpha <= 1 (0.5 is usual), or
+                                    BERTRUN_EQUALIZE_AUTO: large activations are moved into weights
+                                    (Xiao et al. 2022); needs calibration */
+    bertrun_rounding rounding; /**< default NEAREST; GPTQ needs calibration, dtype INT8 and
+                                    weights per channel */
+    bertrun_observer observer; /**< default NONE; others need calibration and dtype INT8 */
+    uint64_t reserved[1];
 } bertrun_convert_settings;
 
 BERTRUN_API void bertrun_convert_settings_init(bertrun_convert_settings *settings);
 
 /**
  * Converts a Hugging Face directory into one self-contained file (docs/FORMAT.md). The file appears
- * whole or not at all: it is written beside `file`, synced and renamed.
- * @return BERTRUN_OK, or ARGUMENT, NOMEM, IO, FORMAT, UNSUPPORTED.
+ * whole or not at all: it is written beside `file`, synced and renamed. Calibration texts run through
+ * the model on the calling thread; a base model takes minutes. docs/QUANTIZATION.md has the
+ * mathematics.
+ * @return BERTRUN_OK, or ARGUMENT (a setting out of range, no calibration where it is needed), NOMEM,
+ *         IO, FORMAT, UNSUPPORTED (calibration of weights that are int8 already).
  */
 BERTRUN_API bertrun_status bertrun_convert(const char *directory, const char *file,
                                            const bertrun_convert_settings *settings,

@@ -490,6 +490,30 @@ Test(rows, sum_squares)
     each_case(check_sum_squares);
 }
 
+static void check_products(const kernel_case *c)
+{
+    enum { ROWS = 3 };
+    float *x = make_normal(c, ROWS * c->n, 1), *expected = guarded(c->n * sizeof *expected);
+    size_t column = c->n / 2;
+    scalar->products(x, c->n, ROWS, column, c->n, expected);
+    for (size_t j = 0; j < c->n; j++) {
+        double sum = 0;
+        for (size_t r = 0; r < ROWS; r++)
+            sum += (double)x[r * c->n + column] * x[r * c->n + j];
+        expect_near("products", "scalar", c, sum, expected[j], 1e-5, j);
+    }
+    for (size_t s = 0; s < vectors; s++) {
+        float *y = guarded(c->n * sizeof *y);
+        vector[s]->products(x, c->n, ROWS, column, c->n, y);
+        expect_same("products", vector[s]->name, c, expected, y, c->n);
+    }
+}
+
+Test(rows, products)
+{
+    each_case(check_products);
+}
+
 static void check_scores(const kernel_case *c)
 {
     size_t bytes = c->n * sizeof(float);
