@@ -24,6 +24,7 @@ cli_exit cli_convert(int argc, char **argv);
 cli_exit cli_info(int argc, char **argv);
 cli_exit cli_bench(int argc, char **argv);
 cli_exit cli_compare(int argc, char **argv);
+cli_exit cli_calibrate(int argc, char **argv);
 cli_exit cli_tokenize(int argc, char **argv);
 
 /** Prints "bertrun: " and one line on standard error. Returns CLI_FAILED. */

@@ -14,6 +14,7 @@ static const struct {
     {"run", cli_run, "embed, classify, find entities, answer, fill masks (the default command)"},
     {"rerank", cli_rerank, "sort documents by how well they fit a query"},
     {"convert", cli_convert, "make one quantized file of a Hugging Face directory"},
+    {"calibrate", cli_calibrate, "make an int8 file with fixed activation scales"},
     {"info", cli_info, "print what a model is"},
     {"tokenize", cli_tokenize, "turn texts into token ids, or back"},
     {"bench", cli_bench, "measure speed"},
