@@ -49,6 +49,11 @@ test_bad_values_name_their_option() {
     "${run[@]}" --batch-size 99999999999999999999 hello
   expect 2 "--weights: 'half' is none of auto, per-channel" "${run[@]}" --weights half hello
   expect 2 "--weights: 'half' is none of auto, per-channel" "$bertrun" convert "$bert" -o x.bin --weights half
+  expect 2 "--equalize: '2' is neither auto nor" "$bertrun" convert "$bert" -o x.bin --equalize 2
+  expect 2 "--equalize: '' is neither auto nor" "$bertrun" convert "$bert" -o x.bin --equalize ''
+  expect 2 "--rounding: 'up' is none of nearest, gptq" "$bertrun" convert "$bert" -o x.bin --rounding up
+  expect 2 "--observer: 'mean' is none of minmax" "$bertrun" calibrate --model "$bert" --observer mean
+  expect 2 '--data: missing' "$bertrun" calibrate --model "$bert" -o x.bin
   expect 2 "--dtype: 'f64' is none of" "$bertrun" convert "$bert" -o x.bin --dtype f64
   expect 2 "--shapes: '1x' is no list" "$bertrun" bench --model "$bert" --shapes 1x
   expect 2 "--shapes: '-1x8' is no list" "$bertrun" bench --model "$bert" --shapes -1x8
@@ -68,7 +73,7 @@ test_help_and_version() {
   local command
   shows '^usage: bertrun' "$bertrun" --help
   shows '^bertrun [0-9]+\.[0-9]+\.[0-9]+$' "$bertrun" --version
-  for command in run convert info bench tokenize compare; do
+  for command in run convert calibrate info bench tokenize compare; do
     shows "^usage: bertrun.*$command" "$bertrun" "$command" --help
   done
 }
@@ -331,6 +336,31 @@ test_int8_text_does_not_depend_on_its_batch() {
   if grep -q avx512_vnni /proc/cpuinfo; then
     rows --kernels onednn "${texts[@]}" | cmp together -
   fi
+}
+
+test_convert_with_calibration() {
+  printf 'split\ttext\ntest\tone two\ntrain\ta b c d\ntrain\thello world\n' >texts.tsv
+  "$bertrun" convert "$bert" -o model.bin --calibration texts.tsv --header --columns text \
+    --where split=train --equalize auto --rounding gptq 2>log
+  grep -q 'calibrating with 2 of 2 texts' log
+  grep -q 'equalizing encoder.layer.0.attention.self.query.weight: alpha 0' log
+  grep -q 'rounding encoder.layer.0.output.dense.weight' log
+  shows '"stored_dtype": "int8"' "$bertrun" info model.bin --json
+  expect 1 'need calibration texts' "$bertrun" convert "$bert" -o x.bin --equalize 0.5
+  expect 1 '/nowhere: cannot open' "$bertrun" convert "$bert" -o x.bin --equalize 0.5 --calibration /nowhere
+  expect 1 'int8 already' "$bertrun" convert model.bin -o x.bin --equalize 0.5 --calibration texts.tsv
+  [[ ! -e x.bin ]]
+}
+
+test_calibrate() {
+  local observer
+  "$bertrun" convert "$bert" -o f32.bin --dtype f32
+  for observer in minmax percentile entropy; do
+    printf 'one two\na b c d\n' |
+      "$bertrun" calibrate --model f32.bin --data - --observer $observer -o static.bin
+    shows 'activations static' "$bertrun" info static.bin
+    "$bertrun" --model static.bin hello >/dev/null
+  done
 }
 
 test_bench_json() {
