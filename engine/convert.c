@@ -166,6 +166,14 @@ static bool keeps(const bertrun_keep *keep, const br_tensor *tensor)
     return fnmatch(keep->layers, name, 0) == 0;
 }
 
+bool br_convert_keeps(const bertrun_convert_settings *settings, const br_tensor *weight)
+{
+    for (size_t k = 0; k < settings->num_keep; k++)
+        if (keeps(&settings->keep[k], weight))
+            return true;
+    return false;
+}
+
 /* Each exception must be one of some layer. */
 static bertrun_status check_keep(const conversion *c, bertrun_error *error)
 {

@@ -13,4 +13,7 @@ bertrun_status br_convert_checkpoint(const br_checkpoint *checkpoint, const char
                                      const char *file, const bertrun_convert_settings *settings,
                                      bertrun_error *error);
 
+/** Whether a linear layer's weight is stored in a dtype of its own. */
+bool br_convert_keeps(const bertrun_convert_settings *settings, const br_tensor *weight);
+
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "engine/convert.h"
 #include "engine/histogram.h"
 #include "models/architecture.h"
 
@@ -29,6 +30,9 @@ static bertrun_status fix(void *data, const br_linear *linear, const float *rows
     br_histogram_fill(&histogram, f->ops, rows, count, linear->in, linear->k);
     br_affine affine = affine_of(br_histogram_range(&histogram, c->settings->observer));
     for (size_t p = 0; p < BR_MAX_PARTS && linear->sources[p].weight; p++) {
+        const char *weight = linear->sources[p].weight;
+        if (br_convert_keeps(c->settings, br_checkpoint_find(c->checkpoint, "%s", weight)))
+            continue;
         br_linear_source_name(&linear->sources[p], name);
         BR_TRY(br_checkpoint_fix_input(c->checkpoint, name, &affine, error));
     }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/convert.h"
 #include "engine/gptq.h"
 #include "models/architecture.h"
 
@@ -80,6 +81,8 @@ static bertrun_status round_tensor(const rounder *r, const br_hessian *hessian,
 {
     size_t rows = weight->shape[0], in = weight->shape[1];
     br_checkpoint *checkpoint = r->calibration->checkpoint;
+    if (br_convert_keeps(r->calibration->settings, weight))
+        return BERTRUN_OK;
     float *wide = br_calibration_widen(weight), *scales = br_alloc(rows, sizeof *scales);
     int8_t *q = br_alloc(rows * in, 1);
     bertrun_status status = wide && scales && q ? BERTRUN_OK : br_fail_nomem(error);

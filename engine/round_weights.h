@@ -7,7 +7,8 @@
 /**
  * Makes the checkpoint's linear layers int8. Each is rounded for the rows that enter it when all
  * layers before it are int8 already, and for their u8 values, so that it sees what it will see.
- * Layers that the task does not compute are left for rounding to nearest. Errors: NOMEM, INTERNAL.
+ * Layers that are kept in a float dtype stay; those that the task does not compute are left for
+ * rounding to nearest. Errors: NOMEM, INTERNAL.
  */
 bertrun_status br_round_weights(const br_calibration *calibration, bertrun_error *error);
 
