@@ -10,6 +10,7 @@
 #include "common/memory.h"
 #include "engine/directory_tokenizer.h"
 #include "engine/calibration.h"
+#include "engine/lstm_words.h"
 #include "engine/quantize_weights.h"
 #include "models/architecture.h"
 #include "tokenizer/tokenizer.h"
@@ -284,16 +285,42 @@ static bertrun_status add_tokenizer(conversion *c, const br_tokenizer *tokenizer
     return BERTRUN_OK;
 }
 
-/* `tokenizer` is NULL where the source is a `.bin`, whose tensors include it. */
-static bertrun_status convert(conversion *c, const br_tokenizer *tokenizer, const char *file,
+static void add_words(conversion *c, const br_words *words)
+{
+    const br_vocabulary *vocabulary = &words->vocabulary;
+    add_section(c, "tokenizer.vocab", vocabulary->text, vocabulary->text_size);
+    add_section(c, "tokenizer.table", vocabulary->table, vocabulary->table_size);
+}
+
+/* What turns a source's text into ids. Empty where the source is a `.bin`, whose tensors include
+ * it. */
+typedef struct text_reader {
+    br_tokenizer *tokenizer; /* an encoder's */
+    br_words words;          /* an LSTM's */
+} text_reader;
+
+static bertrun_status open_reader(text_reader *out, const br_checkpoint *checkpoint,
+                                  const char *source, bertrun_error *error)
+{
+    *out = (text_reader){0};
+    if (br_checkpoint_config(checkpoint)->network == BR_NETWORK_LSTM)
+        return br_lstm_words_open(&out->words, checkpoint, source, error);
+    if (br_checkpoint_is_bin(checkpoint))
+        return BERTRUN_OK;
+    return br_open_directory_tokenizer(&out->tokenizer, source, error);
+}
+
+static bertrun_status convert(conversion *c, const text_reader *reader, const char *file,
                               bertrun_error *error)
 {
     BR_TRY(check_keep(c, error));
     BR_TRY(conversion_init(c, error));
     BR_TRY(add_tensors(c, error));
     BR_TRY(add_fixed_inputs(c, error));
-    if (tokenizer)
-        BR_TRY(add_tokenizer(c, tokenizer, error));
+    if (reader->tokenizer)
+        BR_TRY(add_tokenizer(c, reader->tokenizer, error));
+    else if (!br_checkpoint_is_bin(c->checkpoint))
+        add_words(c, &reader->words);
     return br_checkpoint_write(file, br_checkpoint_config(c->checkpoint), c->tensors,
                                c->num_tensors, error);
 }
@@ -302,18 +329,18 @@ bertrun_status br_convert_checkpoint(const br_checkpoint *checkpoint, const char
                                      const char *file, const bertrun_convert_settings *settings,
                                      bertrun_error *error)
 {
-    br_tokenizer *tokenizer = NULL;
-    if (!br_checkpoint_is_bin(checkpoint))
-        BR_TRY(br_open_directory_tokenizer(&tokenizer, source, error));
+    text_reader reader;
+    BR_TRY(open_reader(&reader, checkpoint, source, error));
     conversion c = {.source = source,
                     .dtype = dtypes[settings->dtype],
                     .keep = settings->keep,
                     .num_keep = settings->num_keep,
                     .per_tensor = settings->weights == BERTRUN_WEIGHTS_PER_TENSOR,
                     .checkpoint = checkpoint};
-    bertrun_status status = convert(&c, tokenizer, file, error);
+    bertrun_status status = convert(&c, &reader, file, error);
     conversion_free(&c);
-    br_tokenizer_close(&tokenizer);
+    br_tokenizer_close(&reader.tokenizer);
+    br_words_free(&reader.words);
     return status;
 }
 

@@ -2,24 +2,23 @@
 
 #include <string.h>
 
-/* The word's embedding [hidden] to `out`. */
-static void read_word(const bertrun_model *model, int32_t id, float *out)
+void br_embed_word(const br_ops *ops, const br_tensor *table, const br_tensor *scale, int32_t id,
+                   float *out)
 {
-    const br_tensor *word = model->embeddings.word;
-    size_t hidden = model->info.hidden_size, begin = (size_t)id * hidden;
-    switch (word->dtype) {
+    size_t columns = table->shape[1], begin = (size_t)id * columns;
+    switch (table->dtype) {
     case BR_DTYPE_S8:
-        model->ops->widen_s8((const int8_t *)word->data + begin,
-                             ((const float *)model->embeddings.word_scale->data)[id], hidden, out);
+        ops->widen_s8((const int8_t *)table->data + begin, ((const float *)scale->data)[id],
+                      columns, out);
         break;
     case BR_DTYPE_BF16:
-        model->ops->widen_bf16((const uint16_t *)word->data + begin, hidden, out);
+        ops->widen_bf16((const uint16_t *)table->data + begin, columns, out);
         break;
     case BR_DTYPE_F16:
-        model->ops->widen_f16((const uint16_t *)word->data + begin, hidden, out);
+        ops->widen_f16((const uint16_t *)table->data + begin, columns, out);
         break;
     default:
-        memcpy(out, (const float *)word->data + begin, hidden * sizeof *out);
+        memcpy(out, (const float *)table->data + begin, columns * sizeof *out);
     }
 }
 
@@ -40,7 +39,7 @@ void br_embed_rows(const br_workspace *work, const br_batch *batch, br_lane *lan
                                 ? embeddings->token_type + batch->type_ids[token] * hidden
                                 : NULL;
         float *row = br_workspace_hidden(work, token);
-        read_word(model, batch->ids[token], row);
+        br_embed_word(model->ops, embeddings->word, embeddings->word_scale, batch->ids[token], row);
         ranges[r] =
             model->ops->add_norm(row, position, type, hidden, &embeddings->layer_norm.norm, row);
     }

@@ -15,7 +15,7 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static bool reserve_block(br_lane *lane, const br_linear *linear)
+bool br_lane_reserve(br_lane *lane, const br_linear *linear)
 {
     return br_buffer_reserve(&lane->input, BR_BLOCK_ROWS * linear->k, sizeof(uint16_t)) &&
            br_buffer_reserve(&lane->sums[0], BR_BLOCK_ROWS * linear->n, sizeof(int32_t)) &&
@@ -24,12 +24,12 @@ static bool reserve_block(br_lane *lane, const br_linear *linear)
 
 static bool reserve_layer(br_lane *lane, const br_layer *layer)
 {
-    return reserve_block(lane, &layer->qkv[0]) && reserve_block(lane, &layer->intermediate) &&
-           reserve_block(lane, &layer->output);
+    return br_lane_reserve(lane, &layer->qkv[0]) && br_lane_reserve(lane, &layer->intermediate) &&
+           br_lane_reserve(lane, &layer->output);
 }
 
 /* What a head reads is in no chain of layers, and it may be as wide as the vocabulary. */
-static bool reserve_head(br_lane *lane, const br_linear *linear)
+bool br_lane_reserve_head(br_lane *lane, const br_linear *linear)
 {
     size_t rows = br_head_rows_of_call(linear);
     rows = rows < BR_BLOCK_ROWS ? rows : BR_BLOCK_ROWS;
@@ -40,16 +40,18 @@ static bool reserve_head(br_lane *lane, const br_linear *linear)
 static bool reserve_blocks(br_lane *lane)
 {
     const bertrun_model *model = lane->model;
+    if (!model->layers)
+        return true; /* no encoder */
     bool done = true;
     for (size_t i = 0; i < model->info.num_hidden_layers; i++)
         done = done && reserve_layer(lane, &model->layers[i]);
     if (model->info.has_pooler)
-        done = done && reserve_block(lane, &model->pooler.linear);
+        done = done && br_lane_reserve(lane, &model->pooler.linear);
     for (size_t i = 0; i < model->num_heads; i++)
         for (size_t j = 0; j < model->heads[i].num_layers; j++)
-            done = done && reserve_head(lane, &model->heads[i].layers[j].linear);
+            done = done && br_lane_reserve_head(lane, &model->heads[i].layers[j].linear);
     for (size_t i = 0; i < model->num_dense; i++)
-        done = done && reserve_block(lane, &model->dense[i].linear);
+        done = done && br_lane_reserve(lane, &model->dense[i].linear);
     size_t length = larger(model->info.max_position_embeddings, 1);
     size_t head_dim = model->info.hidden_size / model->info.num_attention_heads;
     return done &&
@@ -208,15 +210,20 @@ void br_lane_finish(br_lane *lane, const br_linear_call *call, size_t first_row,
     br_profile_end(&lane->profile, BR_PHASE_EPILOGUE, begin, model->ops->name, 0);
 }
 
-void br_lane_linear(br_lane *lane, const br_linear_call *call)
+bool br_lane_multiply(br_lane *lane, const br_linear_call *call)
 {
     if (lane->status != BERTRUN_OK)
-        return;
+        return false;
     const void *input = prepare_input(lane, call);
     if (br_prefers_own_gemm(lane->model, call->linear, call->rows))
         br_lane_multiply_panels(lane, call, 0, call->linear->n / BR_GEMM_PANEL);
     else
         lane->status = multiply_by_onednn(lane, call, input);
-    if (lane->status == BERTRUN_OK)
+    return lane->status == BERTRUN_OK;
+}
+
+void br_lane_linear(br_lane *lane, const br_linear_call *call)
+{
+    if (br_lane_multiply(lane, call))
         br_lane_finish(lane, call, 0, call->rows);
 }

@@ -33,6 +33,10 @@ void br_lane_close(br_lane **lane);
 /** Rows that one br_run_dense() of a head's layer may have: few, where it is very wide. */
 size_t br_head_rows_of_call(const br_linear *linear);
 
+/** Makes room for blocks of a projection, or of a head's; a model's encoder and heads have it. */
+bool br_lane_reserve(br_lane *lane, const br_linear *linear);
+bool br_lane_reserve_head(br_lane *lane, const br_linear *linear);
+
 /** Rows of queries, keys and values: f32 or, with scales (kernels/attention_s16.h), s16. */
 typedef struct br_qkv {
     float *f32; /* the unused one is NULL */
@@ -62,6 +66,9 @@ typedef struct br_linear_call {
 
 /** Computes it; a failure goes to lane->status. */
 void br_lane_linear(br_lane *lane, const br_linear_call *call);
+
+/** Computes its sums only. False: failed, as lane->status says now or said before. */
+bool br_lane_multiply(br_lane *lane, const br_linear_call *call);
 
 /*
  * The same in parts, for threads that share one call: all rows are quantized, then all panels of

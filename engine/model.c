@@ -69,8 +69,8 @@ static bertrun_status load_embeddings(bertrun_model *model, bertrun_error *error
 
 enum { NAME_SIZE = 96 };
 
-static bertrun_status pack_one(br_linear *out, const br_packer *packer, const char *name,
-                               bertrun_error *error)
+bertrun_status br_model_pack(br_linear *out, const br_packer *packer, const char *name,
+                             bertrun_error *error)
 {
     return br_linear_pack(out, packer, &(br_linear_part){name, 1}, 1, error);
 }
@@ -114,7 +114,7 @@ static bertrun_status load_layer(bertrun_model *model, const br_packer *packer, 
         char name[NAME_SIZE];
         snprintf(name, sizeof name, "encoder.layer.%zu.%s", index, parts[i].name);
         if (parts[i].linear)
-            BR_TRY(pack_one(parts[i].linear, packer, name, error));
+            BR_TRY(br_model_pack(parts[i].linear, packer, name, error));
         else
             BR_TRY(br_layer_norm_load(parts[i].norm, model->checkpoint, name, error));
     }
@@ -126,7 +126,7 @@ static bertrun_status load_heads(bertrun_model *model, const br_packer *packer,
 {
     const br_model_config *config = model->config;
     if (config->has_pooler) {
-        BR_TRY(pack_one(&model->pooler.linear, packer, "pooler.dense", error));
+        BR_TRY(br_model_pack(&model->pooler.linear, packer, "pooler.dense", error));
         model->pooler.activation = BR_ACTIVATION_TANH;
     }
     const br_architecture *architecture = br_checkpoint_architecture(model->checkpoint);
@@ -136,7 +136,7 @@ static bertrun_status load_heads(bertrun_model *model, const br_packer *packer,
     for (size_t i = 0; i < config->num_dense; i++) {
         char name[NAME_SIZE];
         snprintf(name, sizeof name, "dense.%zu.linear", i);
-        BR_TRY(pack_one(&model->dense[i].linear, packer, name, error));
+        BR_TRY(br_model_pack(&model->dense[i].linear, packer, name, error));
         model->dense[i].activation = config->dense[i].activation;
         model->num_dense++;
     }
@@ -173,7 +173,7 @@ static bool computes_in_bf16(const bertrun_model *model)
     return any;
 }
 
-static br_packer make_packer(bertrun_model *model, br_buffer *scratch)
+br_packer br_model_packer(bertrun_model *model, br_buffer *scratch)
 {
     br_packer packer = {
         .checkpoint = model->checkpoint,
@@ -192,10 +192,17 @@ static br_packer make_packer(bertrun_model *model, br_buffer *scratch)
 static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
 {
     br_buffer scratch = {0};
-    br_packer packer = make_packer(model, &scratch);
+    br_packer packer = br_model_packer(model, &scratch);
     if (!packer.bf16_arithmetic && computes_in_bf16(model) && model->settings.log)
         model->settings.log(model->settings.log_data,
                             "this CPU has no bf16 arithmetic: bf16 weights compute in f32");
+    return packer;
+}
+
+static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
+{
+    br_buffer scratch = {0};
+    br_packer packer = br_model_packer(model, &scratch);
     BR_TRY(load_embeddings(model, error));
     bertrun_status status = pack_weights(model, &packer, error);
     br_free(scratch.data);
@@ -213,7 +220,7 @@ bertrun_status br_model_repack(bertrun_model *model, br_linear *linear, bertrun_
         parts[num_parts] = (br_linear_part){names[num_parts], source->factor};
     }
     br_buffer scratch = {0};
-    br_packer packer = make_packer(model, &scratch);
+    br_packer packer = br_model_packer(model, &scratch);
     br_linear_free(linear);
     bertrun_status status = br_linear_pack(linear, &packer, parts, num_parts, error);
     br_free(scratch.data);
@@ -256,9 +263,9 @@ static bertrun_status load_tokenizer(bertrun_model *model, const char *path, ber
 
 /* -------------------------------------------------------------------------------------- facts */
 
-static const char *stored_dtype(br_dtype dtype)
+const char *br_model_stored_dtype(const bertrun_model *model)
 {
-    switch (dtype) {
+    switch (br_stored_dtype(model->checkpoint)) {
     case BR_DTYPE_S8:
         return "int8";
     case BR_DTYPE_BF16:
@@ -270,7 +277,7 @@ static const char *stored_dtype(br_dtype dtype)
     }
 }
 
-static size_t count_parameters(const br_checkpoint *checkpoint)
+size_t br_count_parameters(const br_checkpoint *checkpoint)
 {
     const br_tensor *tensors;
     size_t total = 0, count = br_checkpoint_tensors(checkpoint, &tensors);
@@ -310,7 +317,7 @@ static void fill_info(bertrun_model *model)
         config->max_length ? config->max_length : br_tokenizer_max_length(model->tokenizer);
     model->info = (bertrun_model_info){
         .architecture = config->architecture,
-        .stored_dtype = stored_dtype(br_stored_dtype(model->checkpoint)),
+        .stored_dtype = br_model_stored_dtype(model),
         .task = model->num_heads > 0 ? model->heads[0].spec->task : BERTRUN_TASK_EMBED,
         .precision = model->info.precision,
         .num_kept = model->info.num_kept,
@@ -337,7 +344,7 @@ static void fill_info(bertrun_model *model)
         .prompts = config->prompts,
         .default_prompt_name = config->default_prompt_name,
         .include_prompt = config->include_prompt,
-        .num_parameters = count_parameters(model->checkpoint),
+        .num_parameters = br_count_parameters(model->checkpoint),
         .file_bytes = br_checkpoint_file_bytes(model->checkpoint),
         .weight_bytes = count_weight_bytes(model),
     };
@@ -350,15 +357,45 @@ const bertrun_model_info *bertrun_model_get_info(const bertrun_model *model)
 
 /* ------------------------------------------------------------------------------ open and close */
 
-static bertrun_status load(bertrun_model *model, const char *path, bertrun_error *error)
+static bertrun_status check_network(const br_model_config *config, br_network_kind network,
+                                    const char *path, bertrun_error *error)
 {
+    if (config->network == network)
+        return BERTRUN_OK;
+    return br_fail(
+        error, BERTRUN_ERR_UNSUPPORTED,
+        network == BR_NETWORK_LSTM
+            ? "%s: %s is no language model; bertrun_model_open() and `bertrun run` take it"
+            : "%s: %s is a language model; bertrun_lm_open() and `bertrun lm` take it",
+        path, config->architecture);
+}
+
+bertrun_status br_model_start(bertrun_model *model, const char *path, br_network_kind network,
+                              bertrun_error *error)
+{
+    BR_TRY(check_settings(&model->settings, error));
     if (!model->checkpoint_borrowed)
         BR_TRY(br_checkpoint_open(&model->checkpoint, path, model->settings.mmap, error));
     model->config = br_checkpoint_config(model->checkpoint);
-    BR_TRY(load_tokenizer(model, path, error));
+    BR_TRY(check_network(model->config, network, path, error));
     BR_TRY(br_onednn_open(&model->onednn, error));
     BR_TRY(br_choose_scheme(model, path, error));
-    BR_TRY(br_choose_kernels(model, error));
+    return br_choose_kernels(model, error);
+}
+
+void br_model_release(bertrun_model *model)
+{
+    br_free_scheme(model);
+    br_arena_free(&model->weights);
+    br_onednn_close(&model->onednn);
+    if (!model->checkpoint_borrowed)
+        br_checkpoint_close(&model->checkpoint);
+}
+
+static bertrun_status load(bertrun_model *model, const char *path, bertrun_error *error)
+{
+    BR_TRY(br_model_start(model, path, BR_NETWORK_ENCODER, error));
+    BR_TRY(load_tokenizer(model, path, error));
     BR_TRY(load_weights(model, error));
     fill_info(model);
     return BERTRUN_OK;
@@ -375,9 +412,7 @@ bertrun_status br_model_open_on(bertrun_model **out, br_checkpoint *checkpoint, 
     model->checkpoint_borrowed = checkpoint != NULL;
     if (settings)
         model->settings = *settings;
-    bertrun_status status = check_settings(&model->settings, error);
-    if (status == BERTRUN_OK)
-        status = load(model, path, error);
+    bertrun_status status = load(model, path, error);
     if (status != BERTRUN_OK)
         bertrun_model_close(&model);
     *out = model;
@@ -418,11 +453,7 @@ void bertrun_model_close(bertrun_model **pointer)
     br_free(model->embeddings.position);
     br_free(model->embeddings.token_type);
     br_free(model->embeddings.layer_norm.memory);
-    br_free_scheme(model);
-    br_arena_free(&model->weights);
-    br_onednn_close(&model->onednn);
     br_tokenizer_close(&model->tokenizer);
-    if (!model->checkpoint_borrowed)
-        br_checkpoint_close(&model->checkpoint);
+    br_model_release(model);
     br_free(model);
 }

@@ -85,4 +85,26 @@ bertrun_status br_model_open_on(bertrun_model **out, br_checkpoint *checkpoint, 
 /** Packs a projection of the model again, from what its tensors have become. */
 bertrun_status br_model_repack(bertrun_model *model, br_linear *linear, bertrun_error *error);
 
+/**
+ * The part of opening that does not depend on the network: files, precision, kernels. `model` is
+ * zeroed, with its settings; release it with br_model_release(), also after a failure. UNSUPPORTED
+ * where `path` holds a model for another network.
+ */
+bertrun_status br_model_start(bertrun_model *model, const char *path, br_network_kind network,
+                              bertrun_error *error);
+void br_model_release(bertrun_model *model);
+
+/** What packs the model's weights; `scratch` is zeroed, and freed by the caller. */
+br_packer br_model_packer(bertrun_model *model, br_buffer *scratch);
+
+/** Packs one projection, `NAME.weight` and `NAME.bias`. */
+bertrun_status br_model_pack(br_linear *out, const br_packer *packer, const char *name,
+                             bertrun_error *error);
+
+/** How the file holds the matrices, as bertrun_model_info.stored_dtype says it. */
+const char *br_model_stored_dtype(const bertrun_model *model);
+
+/** Parameters of a checkpoint, scales of int8 rows not counted. */
+size_t br_count_parameters(const br_checkpoint *checkpoint);
+
 #endif

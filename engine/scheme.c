@@ -7,11 +7,14 @@
 br_dtype br_stored_dtype(const br_checkpoint *checkpoint)
 {
     const br_tensor *tensors;
-    size_t count = br_checkpoint_tensors(checkpoint, &tensors);
-    for (size_t i = 0; i < count; i++)
+    size_t count = br_checkpoint_tensors(checkpoint, &tensors), first = count;
+    for (size_t i = count; i-- > 0;) {
         if (tensors[i].linear && tensors[i].dtype == BR_DTYPE_S8)
             return BR_DTYPE_S8;
-    return br_checkpoint_find(checkpoint, "encoder.layer.0.attention.self.query.weight")->dtype;
+        if (tensors[i].linear)
+            first = i;
+    }
+    return tensors[first].dtype;
 }
 
 static bertrun_precision choose_precision(const bertrun_model *model)

@@ -129,6 +129,16 @@ typedef struct br_ops {
     /** y = softmax(x), y = 1 / (1 + exp(-x)); y may be x. */
     void (*softmax)(const float *x, size_t n, float *y);
     void (*sigmoid)(const float *x, size_t n, float *y);
+
+    /**
+     * One step of an LSTM (Hochreiter and Schmidhuber 1997; gates i, f, g, o as PyTorch orders them)
+     * for one column. With H = row->n / 4, row the recurrent projection's and z as for `linear`,
+     * [4H], a gate's H after another's:
+     *     i, f, o = sigmoid(z + input), g = tanh(z + input)
+     *     cell = fma(f, cell, i * g), hidden = o * tanh(cell)          [H] each
+     * input [4H]. Returns the range of hidden, which must not be what the row was computed from.
+     */
+    br_range (*lstm_cell)(const br_linear_row *row, const float *input, float *cell, float *hidden);
 } br_ops;
 
 /** Floats of scratch that `attention` needs. */

@@ -10,6 +10,7 @@
 #include "kernels/vec_math.inc.h"
 #include "kernels/groups.inc.h"
 #include "kernels/rows.inc.h"
+#include "kernels/lstm.inc.h"
 #include "kernels/attention_f32.inc.h"
 #include "kernels/table.inc.h"
 

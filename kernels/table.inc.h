@@ -7,4 +7,5 @@
         .narrow_bf16 = narrow_bf16, .attention = attention, .add = add,                            \
         .add_scaled = add_scaled, .max = maximum, .scale = scale,                                  \
         .products = products, .sum_squares = sum_squares, .softmax = softmax, .sigmoid = sigmoid,  \
+        .lstm_cell = lstm_cell,                                                                    \
     }

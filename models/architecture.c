@@ -9,6 +9,7 @@
 static const br_family *const families[] = {
     &br_bert_family,
     &br_distilbert_family,
+    &br_lstm_family,
 };
 enum { NUM_FAMILIES = sizeof families / sizeof *families };
 
@@ -211,7 +212,7 @@ static void add_all(need_list *list, const br_architecture *architecture,
                     const br_model_config *config)
 {
     const br_encoder_spec *encoder = architecture->encoder;
-    list->count = 0;
+    list->count = encoder->list ? encoder->list(config, list->needs) : 0;
     add_specs(list, encoder->modules, encoder->num_modules, config);
     for (size_t i = 0; i < BR_MAX_HEADS; i++)
         if (architecture->heads[i])

@@ -35,13 +35,18 @@ typedef struct br_module_spec {
     size_t only_if;       /* offset of a bool member of br_model_config; 0: always */
 } br_module_spec;
 
-/** An encoder that several architectures share. */
+typedef struct br_tensor_need br_tensor_need;
+
+/** An encoder, or another network, that several architectures share. */
 typedef struct br_encoder_spec {
+    br_network_kind network;
     const char *prefix;            /* that tensors of models with a head bear, e.g. "bert." */
     const br_field *config_fields; /* of config.json, into br_model_config */
     size_t num_config_fields;
     const br_module_spec *modules;
     size_t num_modules;
+    /* Lists what br_architecture_needs() gives, where no table can; with `out` NULL it counts. */
+    size_t (*list)(const br_model_config *config, br_tensor_need *out);
 } br_encoder_spec;
 
 typedef enum br_pooler_presence {
@@ -77,6 +82,7 @@ typedef struct br_family {
 
 extern const br_family br_bert_family;
 extern const br_family br_distilbert_family;
+extern const br_family br_lstm_family;
 
 /** The head whose outputs have labels, or NULL. */
 const br_head_spec *br_architecture_labelled_head(const br_architecture *architecture);
@@ -99,7 +105,7 @@ extern const br_field_name br_hidden_activations[];
 enum { BR_TENSOR_NAME_SIZE = 96 };
 
 /** A tensor that a checkpoint must hold. */
-typedef struct br_tensor_need {
+struct br_tensor_need {
     char name[BR_TENSOR_NAME_SIZE];   /* canonical */
     char source[BR_TENSOR_NAME_SIZE]; /* in Hugging Face files, less the prefix */
     char other[BR_TENSOR_NAME_SIZE];  /* another such name, tried where `source` is not; "": none */
@@ -110,7 +116,7 @@ typedef struct br_tensor_need {
     bool quantizable; /* may be I8 with a scale a row */
     bool optional;    /* of a `.bin` only, and may be missing there */
     bool linear;      /* the weight of a linear layer */
-} br_tensor_need;
+};
 
 /** Lists, in a fixed order, the tensors of a checked configuration. br_free() the list. */
 bertrun_status br_architecture_needs(const br_architecture *architecture,

@@ -11,6 +11,8 @@
 static const char *const tokenizer_tensors[BR_NUM_TOKENIZER_TENSORS] = {
     "tokenizer.vocab", "tokenizer.config", "tokenizer.table"};
 
+enum { TOKENIZER_CONFIG = 1 };
+
 static br_found find_tensor(const br_checkpoint *checkpoint, const br_tensor_need *need)
 {
     const br_safetensors *file = &checkpoint->files[0];
@@ -51,6 +53,8 @@ static bertrun_status take_tokenizer(br_checkpoint *checkpoint, bertrun_error *e
 {
     const br_safetensors *file = &checkpoint->files[0];
     for (size_t i = 0; i < BR_NUM_TOKENIZER_TENSORS; i++) {
+        if (i == TOKENIZER_CONFIG && checkpoint->config.network == BR_NETWORK_LSTM)
+            continue; /* words need none */
         const br_tensor *tensor = br_safetensors_find(file, tokenizer_tensors[i]);
         if (!tensor)
             return br_fail(error, BERTRUN_ERR_FORMAT, "%s: tensor \"%s\" is missing", file->path,

@@ -204,14 +204,22 @@ static bertrun_status check_finite(const br_found *found, bertrun_error *error)
     return BERTRUN_OK;
 }
 
+static bertrun_status fail_missing(const br_checkpoint *checkpoint, const br_tensor_need *need,
+                                   const char *path, bertrun_error *error)
+{
+    if (checkpoint->is_bin || !need->other[0])
+        return br_fail(error, BERTRUN_ERR_FORMAT, "%s: tensor \"%s\" is missing", path,
+                       checkpoint->is_bin ? need->name : need->source);
+    return br_fail(error, BERTRUN_ERR_FORMAT, "%s: tensor \"%s\" (or \"%s\") is missing", path,
+                   need->source, need->other);
+}
+
 static bertrun_status bind_tensor(br_checkpoint *checkpoint, const br_tensor_need *need,
                                   br_find_fn find, const char *path, bertrun_error *error)
 {
     br_found found = find(checkpoint, need);
     if (!found.tensor)
-        return br_fail(error, BERTRUN_ERR_FORMAT, "%s: tensor \"%s\" is missing",
-                       found.path ? found.path : path,
-                       checkpoint->is_bin ? need->name : need->source);
+        return fail_missing(checkpoint, need, found.path ? found.path : path, error);
     BR_TRY(check_shape(&found, need, error));
     BR_TRY(check_dtype(checkpoint, &found, need, error));
     if (need->rank == 1)

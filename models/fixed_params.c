@@ -35,6 +35,7 @@ static bertrun_status find_parameters(const br_checkpoint *checkpoint, const br_
     *any = false;
     for (size_t i = 0; i < NUM_PARAMETERS; i++) {
         br_tensor_need need = *weight;
+        need.other[0] = '\0'; /* that is the weight's */
         rename_weight(need.name, names[i]);
         rename_weight(need.source, names[i]);
         found[i] = find(checkpoint, &need);

@@ -14,17 +14,21 @@
 
 /* ------------------------------------------------------------------------------- config.json */
 
+/* PyTorch's word language models have no "architectures", but a number of tokens of that name. */
 static bertrun_status find_architecture(const br_architecture **out, br_model_config *config,
                                         const json_t *root, const char *file, bertrun_error *error)
 {
     const json_t *names = json_object_get(root, "architectures");
     const char *name = json_string_value(json_array_get(names, 0));
+    if (!names && json_object_get(root, "ntoken"))
+        name = br_lstm_family.members[0].name;
     if (!name)
         return br_field_fail(file, "architectures", "is missing", error);
     BR_TRY(br_architecture_find(out, name, file, error));
     config->architecture = br_strndup(name, strlen(name));
     if (!config->architecture)
         return br_fail_nomem(error);
+    config->network = (*out)->encoder->network;
     return BERTRUN_OK;
 }
 

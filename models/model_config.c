@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "models/json_fields.h"
+#include "models/architecture.h"
 
 void br_model_config_free(br_model_config *config)
 {
@@ -34,10 +34,12 @@ bertrun_status br_model_config_alloc_labels(br_model_config *config, size_t coun
 
 /* Largest sizes believed. A row of more than 66,311 products of u8 and s8 could overflow an int32
  * sum, so hidden and intermediate rows end below that; ids are int32 and type ids uint8. */
-static const struct {
+typedef struct limit {
     const char *name;
     size_t offset, least, most;
-} limits[] = {
+} limit;
+
+static const limit encoder_limits[] = {
     {"vocab_size", offsetof(br_model_config, vocab_size), 1, INT32_MAX},
     {"hidden_size", offsetof(br_model_config, hidden_size), 1, 65536},
     {"intermediate_size", offsetof(br_model_config, intermediate_size), 1, 65536},
@@ -47,6 +49,25 @@ static const struct {
     {"type_vocab_size", offsetof(br_model_config, type_vocab_size), 0, 256},
     {"num_labels", offsetof(br_model_config, num_labels), 0, 1 << 20},
 };
+
+static const limit lstm_limits[] = {
+    {"ntoken", offsetof(br_model_config, vocab_size), 1, INT32_MAX},
+    {"ninp", offsetof(br_model_config, embedding_size), 1, 65536},
+    {"nhid", offsetof(br_model_config, hidden_size), 1, 65536},
+    {"nlayers", offsetof(br_model_config, num_hidden_layers), 1, 1024},
+};
+
+static bertrun_status check_limits(const br_model_config *config, const limit *limits, size_t count,
+                                   const char *file, bertrun_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t value = *(const size_t *)((const char *)config + limits[i].offset);
+        if (value < limits[i].least || value > limits[i].most)
+            return br_fail(error, BERTRUN_ERR_FORMAT, "%s: %s is %zu, must be %zu to %zu", file,
+                           limits[i].name, value, limits[i].least, limits[i].most);
+    }
+    return BERTRUN_OK;
+}
 
 static bertrun_status check_dense(const br_model_config *config, const char *file,
                                   bertrun_error *error)
@@ -63,15 +84,23 @@ static bertrun_status check_dense(const br_model_config *config, const char *fil
     return BERTRUN_OK;
 }
 
-bertrun_status br_model_config_check(const br_model_config *config, const char *file,
-                                     bertrun_error *error)
+static bertrun_status check_lstm(const br_model_config *config, const char *file,
+                                 bertrun_error *error)
 {
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-        size_t value = *(const size_t *)((const char *)config + limits[i].offset);
-        if (value < limits[i].least || value > limits[i].most)
-            return br_fail(error, BERTRUN_ERR_FORMAT, "%s: %s is %zu, must be %zu to %zu", file,
-                           limits[i].name, value, limits[i].least, limits[i].most);
-    }
+    BR_TRY(
+        check_limits(config, lstm_limits, sizeof lstm_limits / sizeof *lstm_limits, file, error));
+    if (config->tie_weights && config->embedding_size != config->hidden_size)
+        return br_fail(error, BERTRUN_ERR_FORMAT,
+                       "%s: tie_weights needs nhid equal to ninp, they are %zu and %zu", file,
+                       config->hidden_size, config->embedding_size);
+    return BERTRUN_OK;
+}
+
+static bertrun_status check_encoder(const br_model_config *config, const char *file,
+                                    bertrun_error *error)
+{
+    BR_TRY(check_limits(config, encoder_limits, sizeof encoder_limits / sizeof *encoder_limits,
+                        file, error));
     if (config->hidden_size % config->num_attention_heads != 0)
         return br_fail(error, BERTRUN_ERR_FORMAT,
                        "%s: hidden_size %zu is not a multiple of num_attention_heads %zu", file,
@@ -83,6 +112,13 @@ bertrun_status br_model_config_check(const br_model_config *config, const char *
         return br_fail(error, BERTRUN_ERR_FORMAT, "%s: max_length %zu exceeds the %zu positions",
                        file, config->max_length, config->max_position_embeddings);
     return check_dense(config, file, error);
+}
+
+bertrun_status br_model_config_check(const br_model_config *config, const char *file,
+                                     bertrun_error *error)
+{
+    return config->network == BR_NETWORK_LSTM ? check_lstm(config, file, error)
+                                              : check_encoder(config, file, error);
 }
 
 static bertrun_status copy_string(const char **out, const json_t *value, const char *file,
@@ -147,8 +183,10 @@ static const br_field_name scores[] = {
 
 #define MEMBER(member) offsetof(br_model_config, member)
 
-static const br_field config_fields[] = {
-    {"architecture", BR_FIELD_STRING, true, MEMBER(architecture), NULL},
+static const br_field architecture_field = {"architecture", BR_FIELD_STRING, true,
+                                            MEMBER(architecture), NULL};
+
+static const br_field encoder_fields[] = {
     {"vocab_size", BR_FIELD_SIZE, true, MEMBER(vocab_size), NULL},
     {"hidden_size", BR_FIELD_SIZE, true, MEMBER(hidden_size), NULL},
     {"intermediate_size", BR_FIELD_SIZE, true, MEMBER(intermediate_size), NULL},
@@ -167,7 +205,16 @@ static const br_field config_fields[] = {
     {"default_prompt_name", BR_FIELD_STRING, false, MEMBER(default_prompt_name), NULL},
     {"include_prompt", BR_FIELD_BOOL, false, MEMBER(include_prompt), NULL},
 };
-enum { NUM_CONFIG_FIELDS = sizeof config_fields / sizeof *config_fields };
+enum { NUM_ENCODER_FIELDS = sizeof encoder_fields / sizeof *encoder_fields };
+
+static const br_field lstm_fields[] = {
+    {"vocab_size", BR_FIELD_SIZE, true, MEMBER(vocab_size), NULL},
+    {"embedding_size", BR_FIELD_SIZE, true, MEMBER(embedding_size), NULL},
+    {"hidden_size", BR_FIELD_SIZE, true, MEMBER(hidden_size), NULL},
+    {"num_hidden_layers", BR_FIELD_SIZE, true, MEMBER(num_hidden_layers), NULL},
+    {"tie_weights", BR_FIELD_BOOL, true, MEMBER(tie_weights), NULL},
+};
+enum { NUM_LSTM_FIELDS = sizeof lstm_fields / sizeof *lstm_fields };
 
 static const br_field dense_fields[] = {
     {"in_features", BR_FIELD_SIZE, true, offsetof(br_dense_config, in_features), NULL},
@@ -194,16 +241,26 @@ static bool write_lists(const br_model_config *config, json_t *labels, json_t *d
     return ok;
 }
 
-/* The whole object, or NULL where memory ran out. Adding a NULL value fails, so one check does. */
-static json_t *to_object(const br_model_config *config)
+/* Adding a NULL value fails, so one check does. */
+static bool write_encoder(const br_model_config *config, json_t *object)
 {
-    json_t *object = json_object(), *labels = json_array(), *dense = json_array(),
-           *prompts = json_object();
-    bool ok = br_fields_write(object, config_fields, NUM_CONFIG_FIELDS, config) &&
+    json_t *labels = json_array(), *dense = json_array(), *prompts = json_object();
+    bool ok = br_fields_write(object, encoder_fields, NUM_ENCODER_FIELDS, config) &&
               write_lists(config, labels, dense, prompts);
     ok = json_object_set_new(object, "labels", labels) == 0 && ok;
     ok = json_object_set_new(object, "dense", dense) == 0 && ok;
-    ok = json_object_set_new(object, "prompts", prompts) == 0 && ok;
+    return json_object_set_new(object, "prompts", prompts) == 0 && ok;
+}
+
+/* The whole object, or NULL where memory ran out. */
+static json_t *to_object(const br_model_config *config)
+{
+    json_t *object = json_object();
+    bool ok = br_fields_write(object, &architecture_field, 1, config);
+    if (config->network == BR_NETWORK_LSTM)
+        ok = ok && br_fields_write(object, lstm_fields, NUM_LSTM_FIELDS, config);
+    else
+        ok = write_encoder(config, object) && ok;
     if (ok)
         return object;
     json_decref(object);
@@ -251,7 +308,13 @@ static bertrun_status read_dense(br_model_config *config, const json_t *dense, c
 static bertrun_status from_object(br_model_config *config, const json_t *object, const char *file,
                                   bertrun_error *error)
 {
-    BR_TRY(br_fields_read(object, config_fields, NUM_CONFIG_FIELDS, config, file, error));
+    const br_architecture *architecture;
+    BR_TRY(br_fields_read(object, &architecture_field, 1, config, file, error));
+    BR_TRY(br_architecture_find(&architecture, config->architecture, file, error));
+    config->network = architecture->encoder->network;
+    if (config->network == BR_NETWORK_LSTM)
+        return br_fields_read(object, lstm_fields, NUM_LSTM_FIELDS, config, file, error);
+    BR_TRY(br_fields_read(object, encoder_fields, NUM_ENCODER_FIELDS, config, file, error));
     BR_TRY(read_labels(config, json_object_get(object, "labels"), file, error));
     BR_TRY(read_dense(config, json_object_get(object, "dense"), file, error));
     return br_model_config_read_prompts(config, object, file, error);

@@ -7,6 +7,12 @@
 #include "common/error.h"
 #include "common/types.h"
 
+/** Which forward pass the weights are for. */
+typedef enum br_network_kind {
+    BR_NETWORK_ENCODER = 0, /* BERT's family */
+    BR_NETWORK_LSTM,        /* a word language model */
+} br_network_kind;
+
 enum { BR_MAX_DENSE = 4 };
 
 /** A sentence-transformers Dense module after pooling. */
@@ -18,8 +24,11 @@ typedef struct br_dense_config {
 
 typedef struct br_model_config {
     char *architecture; /* as in config.json */
+    br_network_kind network;
     bool has_pooler;
     size_t vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads;
+    size_t embedding_size; /* LSTM: columns of the word embeddings */
+    bool tie_weights;      /* LSTM: the decoder's weight is the word embeddings */
     size_t max_position_embeddings;
     size_t type_vocab_size; /* 0: no token type embeddings */
     float layer_norm_eps;
@@ -59,7 +68,7 @@ bertrun_status br_model_config_read_prompts(br_model_config *config, const json_
 bertrun_status br_model_config_to_json(const br_model_config *config, char **out,
                                        bertrun_error *error);
 
-/** Reads that text. On failure *out is empty. */
+/** Reads that text, which names its architecture. On failure *out is empty. */
 bertrun_status br_model_config_from_json(br_model_config *out, const char *text, const char *file,
                                          bertrun_error *error);
 

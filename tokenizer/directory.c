@@ -24,38 +24,6 @@ static bertrun_status read_json(json_t **root, const char *path, bertrun_error *
     return status;
 }
 
-/* Copies text with its line ends made "\n"; returns the bytes written. */
-static size_t copy_lines(char *out, const char *text, size_t size)
-{
-    char *at = out;
-    for (const char *end = text + size, *next; text < end; text = next) {
-        const char *mark = memchr(text, '\r', (size_t)(end - text));
-        bool ends_line = mark && mark + 1 < end && mark[1] == '\n';
-        next = mark ? mark + 1 : end;
-        size_t part = (size_t)((ends_line ? mark : next) - text);
-        memcpy(at, text, part);
-        at += part;
-    }
-    return (size_t)(at - out);
-}
-
-/* The vocabulary's text from a vocab.txt: line ends made "\n", the last one added where missing. */
-static bertrun_status read_lines(br_vocabulary *v, const char *path, bertrun_error *error)
-{
-    br_file file;
-    BR_TRY(br_file_open(&file, path, false, error));
-    char *text = br_alloc(file.size + 1, 1);
-    size_t size = text ? copy_lines(text, (const char *)file.data, file.size) : 0;
-    br_file_close(&file);
-    if (!text)
-        return br_fail_nomem(error);
-    if (size && text[size - 1] != '\n')
-        text[size++] = '\n';
-    v->text = v->owned_text = text;
-    v->text_size = size;
-    return BERTRUN_OK;
-}
-
 /* A token of a tokenizer.json; its text is jansson's. */
 struct token {
     const char *text;
@@ -149,7 +117,7 @@ static bertrun_status read_vocab_txt(br_tokenizer *t, const char *path, const js
                                      const char *settings_path, bertrun_error *error)
 {
     BR_TRY(br_tokenizer_config_default(&t->config, settings, settings_path, error));
-    return read_lines(&t->vocabulary, path, error);
+    return br_vocabulary_read(&t->vocabulary, path, error);
 }
 
 /* Files of a tokenizer; `json` or `vocab` is NULL where the other one was asked for. */

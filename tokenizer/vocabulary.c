@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/file.h"
+
 /*
  * The table: this header, then starts[count + 1], then the trie's units and tails. Stored in the
  * byte order and with the bit fields of the machine that built it; `layout` tells whether they are
@@ -88,6 +90,37 @@ static bertrun_status compile(br_vocabulary *v, const br_lines *lines, size_t wa
     memcpy(header + 1, lines->starts, (lines->count + 1) * sizeof(*lines->starts));
     v->owned_table = table;
     point_into(v, table);
+    return BERTRUN_OK;
+}
+
+/* Copies text with its line ends made "\n"; returns the bytes written. */
+static size_t copy_lines(char *out, const char *text, size_t size)
+{
+    char *at = out;
+    for (const char *end = text + size, *next; text < end; text = next) {
+        const char *mark = memchr(text, '\r', (size_t)(end - text));
+        bool ends_line = mark && mark + 1 < end && mark[1] == '\n';
+        next = mark ? mark + 1 : end;
+        size_t part = (size_t)((ends_line ? mark : next) - text);
+        memcpy(at, text, part);
+        at += part;
+    }
+    return (size_t)(at - out);
+}
+
+bertrun_status br_vocabulary_read(br_vocabulary *out, const char *path, bertrun_error *error)
+{
+    br_file file;
+    BR_TRY(br_file_open(&file, path, false, error));
+    char *text = br_alloc(file.size + 1, 1);
+    size_t size = text ? copy_lines(text, (const char *)file.data, file.size) : 0;
+    br_file_close(&file);
+    if (!text)
+        return br_fail_nomem(error);
+    if (size && text[size - 1] != '\n')
+        text[size++] = '\n';
+    out->text = out->owned_text = text;
+    out->text_size = size;
     return BERTRUN_OK;
 }
 

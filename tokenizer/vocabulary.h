@@ -24,6 +24,10 @@ typedef struct br_vocabulary {
 /** Token ids fit the trie's values; a token is not longer than this many bytes. */
 enum { BR_MAX_TOKENS = BR_TRIE_MAX_VALUE, BR_MAX_TOKEN_BYTES = 4096 };
 
+/** Sets out->text from a vocab.txt: line ends made "\n", the last one added where missing. IO, NOMEM.
+ */
+bertrun_status br_vocabulary_read(br_vocabulary *out, const char *path, bertrun_error *error);
+
 /**
  * Indexes the text of out->text, which has been set (with owned_text, if it is the vocabulary's).
  * The trie can be walked by `prefix`.

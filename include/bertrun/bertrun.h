@@ -197,7 +197,8 @@ typedef struct bertrun_model_info {
 BERTRUN_API void bertrun_model_settings_init(bertrun_model_settings *settings);
 
 /**
- * Opens a model: a `.bin` made by bertrun_convert(), or a Hugging Face directory.
+ * Opens a model: a `.bin` made by bertrun_convert(), or a Hugging Face directory. A language model
+ * is UNSUPPORTED here: bertrun_lm_open() takes it.
  * @param[out] out      the model, or NULL on failure; close with bertrun_model_close()
  * @param path          UTF-8 path, borrowed
  * @param settings      NULL for defaults
@@ -666,6 +667,127 @@ BERTRUN_API bertrun_status bertrun_tokenizer_decode(bertrun_encoder *encoder, co
                                                     const char **text, size_t *length,
                                                     bertrun_error *error);
 
+/* ----------------------------------------------------------------------------- language model */
+
+/*
+ * Word language models: an LSTM (Hochreiter and Schmidhuber 1997) in the shape of PyTorch's
+ * word_language_model, which gives the logits of the next word after each word. A bertrun_lm is
+ * immutable and shared by threads; a bertrun_lm_session is one caller's state and scratch.
+ */
+typedef struct bertrun_lm bertrun_lm;
+typedef struct bertrun_lm_session bertrun_lm_session;
+
+/** What a model file or directory is for. */
+typedef enum bertrun_kind {
+    BERTRUN_KIND_ENCODER = 1, /**< bertrun_model_open() takes it */
+    BERTRUN_KIND_LM,          /**< bertrun_lm_open() takes it */
+} bertrun_kind;
+
+/**
+ * Finds out which of the two a file or directory is; reads its configuration and checks its tensors'
+ * shapes, not its weights.
+ * @return BERTRUN_OK, or NOMEM, IO, FORMAT, UNSUPPORTED (an architecture that is neither).
+ */
+BERTRUN_API bertrun_status bertrun_identify(const char *path, bertrun_kind *kind,
+                                            bertrun_error *error);
+
+/** Facts about an open language model. Strings belong to it. */
+typedef struct bertrun_lm_info {
+    const char *architecture; /**< "LSTMModel" */
+    const char *stored_dtype; /**< "int8", "f16", "bf16" or "f32": how the file holds the weights */
+    bertrun_precision precision;
+    size_t vocab_size;     /**< words */
+    size_t embedding_size; /**< columns of a word's embedding */
+    size_t hidden_size, num_layers;
+    bool tied;          /**< the decoder's weight is the word embeddings */
+    int32_t unknown_id; /**< id of "<unk>", which stands for words not in the vocabulary; or -1 */
+    int32_t eos_id;     /**< id of "<eos>", which ends a line; or -1 */
+    size_t num_parameters;
+    uint64_t file_bytes;   /**< size on disk of the weights */
+    uint64_t weight_bytes; /**< size in memory of weights as packed for this CPU */
+} bertrun_lm_info;
+
+/**
+ * Opens a language model: a `.bin` made by bertrun_convert(), or a directory with config.json
+ * (ntoken, ninp, nhid, nlayers), model.safetensors and vocab.txt (docs/LSTM.md).
+ * @param settings as for bertrun_model_open(); NULL for defaults. `activations` must be AUTO or TOKEN: the
+ *                 activations of a word are quantized by themselves
+ * @return BERTRUN_OK, or ARGUMENT, NOMEM, IO, FORMAT, UNSUPPORTED, INTERNAL.
+ */
+BERTRUN_API bertrun_status bertrun_lm_open(bertrun_lm **out, const char *path,
+                                           const bertrun_model_settings *settings,
+                                           bertrun_error *error);
+
+/** Closes a language model. Every session on it must have been closed before. */
+BERTRUN_API void bertrun_lm_close(bertrun_lm **lm);
+
+/** Facts about the model; valid until it is closed. Thread-safe. */
+BERTRUN_API const bertrun_lm_info *bertrun_lm_get_info(const bertrun_lm *lm);
+
+/**
+ * A word's text by its id; *length receives its bytes, and there is NO NUL behind them. NULL: there
+ * is no such word. Valid until the model is closed. Thread-safe.
+ */
+BERTRUN_API const char *bertrun_lm_word(const bertrun_lm *lm, int32_t id, size_t *length);
+
+/** A word's id; `unknown_id` for a word that is not in the vocabulary. Thread-safe. */
+BERTRUN_API int32_t bertrun_lm_id(const bertrun_lm *lm, const char *word, size_t length);
+
+/**
+ * Cuts the next word out of text [length], at white space as Python's str.split() does: *begin is
+ * moved from where to look to the word's first byte, and *size receives its bytes. Returns false
+ * where there is none left. The next call begins at *begin + *size. Thread-safe.
+ */
+BERTRUN_API bool bertrun_lm_next_word(const char *text, size_t length, size_t *begin, size_t *size);
+
+typedef struct bertrun_lm_session_settings {
+    int threads;    /**< default 1; 0: as many as the affinity mask and the cgroup quota allow */
+    size_t columns; /**< default 1: texts that are read side by side, each with its own state */
+    uint64_t reserved[8];
+} bertrun_lm_session_settings;
+
+BERTRUN_API void bertrun_lm_session_settings_init(bertrun_lm_session_settings *settings);
+
+/**
+ * Opens a session; its state is zero.
+ * @param settings NULL for defaults
+ * @return BERTRUN_OK, or ARGUMENT (threads or columns out of range), NOMEM, INTERNAL.
+ * A session serves one caller at a time; sessions on one model are independent.
+ */
+BERTRUN_API bertrun_status bertrun_lm_session_open(bertrun_lm_session **out, const bertrun_lm *lm,
+                                                   const bertrun_lm_session_settings *settings,
+                                                   bertrun_error *error);
+BERTRUN_API void bertrun_lm_session_close(bertrun_lm_session **session);
+
+/** Threads the session really uses (what `threads = 0` came to). */
+BERTRUN_API int bertrun_lm_session_threads(const bertrun_lm_session *session);
+
+/** Sets the state of all columns to zero, as if nothing had been read. */
+BERTRUN_API void bertrun_lm_session_reset(bertrun_lm_session *session);
+
+/**
+ * Reads words and gives, after each, the logits of the word that comes next. The state is carried
+ * from call to call: cutting a text into calls changes no bit, nor do the other columns or threads.
+ * @param ids         [steps, columns], each < vocab_size, borrowed; steps may be 0
+ * @param[out] logits [steps, columns, vocab_size], the session's
+ * @return BERTRUN_OK, or ARGUMENT (an id out of range; nothing was read), NOMEM (likewise),
+ *         INTERNAL (reset the session then).
+ * After the first calls have sized the scratch, a call of no more steps allocates nothing of ours.
+ */
+BERTRUN_API bertrun_status bertrun_lm_logits(bertrun_lm_session *session, const int32_t *ids,
+                                             size_t steps, const float **logits,
+                                             bertrun_error *error);
+
+/**
+ * The same, but only the natural logarithm of each target's probability (softmax of the logits):
+ * memory does not grow with steps x vocab_size.
+ * @param targets        [steps, columns]: what really comes next, mostly the following ids
+ * @param[out] log_probs [steps, columns], the session's
+ */
+BERTRUN_API bertrun_status bertrun_lm_score(bertrun_lm_session *session, const int32_t *ids,
+                                            const int32_t *targets, size_t steps,
+                                            const float **log_probs, bertrun_error *error);
+
 /* ----------------------------------------------------------------------------------- convert */
 
 typedef enum bertrun_dtype {
@@ -724,12 +846,13 @@ typedef struct bertrun_convert_settings {
 BERTRUN_API void bertrun_convert_settings_init(bertrun_convert_settings *settings);
 
 /**
- * Converts a Hugging Face directory into one self-contained file (docs/FORMAT.md). The file appears
- * whole or not at all: it is written beside `file`, synced and renamed. Calibration texts run through
- * the model on the calling thread; a base model takes minutes. docs/QUANTIZATION.md has the
- * mathematics.
+ * Converts a Hugging Face directory, or a word language model's (bertrun_lm_open()), into one
+ * self-contained file (docs/FORMAT.md). The file appears whole or not at all: it is written beside
+ * `file`, synced and renamed. Calibration texts run through the model on the calling thread; a base
+ * model takes minutes. docs/QUANTIZATION.md has the mathematics.
  * @return BERTRUN_OK, or ARGUMENT (a setting out of range, no calibration where it is needed), NOMEM,
- *         IO, FORMAT, UNSUPPORTED (calibration of weights that are int8 already).
+ *         IO, FORMAT, UNSUPPORTED (calibration of weights that are int8 already, or of a language
+ *         model).
  */
 BERTRUN_API bertrun_status bertrun_convert(const char *directory, const char *file,
                                            const bertrun_convert_settings *settings,

@@ -93,6 +93,13 @@ static void softmax(const bench *b)
     b->ops->softmax(b->x, b->n, b->y);
 }
 
+/* n gate values: n / 4 cells */
+static void lstm_cell(const bench *b)
+{
+    br_linear_row row = row_of(b);
+    sink = b->ops->lstm_cell(&row, b->bias, b->scratch, b->y).lo;
+}
+
 static const struct {
     const char *name;
     void (*run)(const bench *b);
@@ -108,6 +115,7 @@ static const struct {
     {"widen_s8", widen_s8},
     {"narrow_bf16", narrow_bf16},
     {"softmax", softmax},
+    {"lstm_cell", lstm_cell},
 };
 
 /* ---------------------------------------------------------------------------------- the clock */

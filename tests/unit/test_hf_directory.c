@@ -363,7 +363,7 @@ Test(hf_directory, names_what_is_not_supported)
          "BertForSequenceClassification, BertForTokenClassification, BertForQuestionAnswering, "
          "BertForMaskedLM, BertForNextSentencePrediction, BertForPreTraining, DistilBertModel, "
          "DistilBertForSequenceClassification, DistilBertForTokenClassification, "
-         "DistilBertForQuestionAnswering, DistilBertForMaskedLM are)"},
+         "DistilBertForQuestionAnswering, DistilBertForMaskedLM, LSTMModel are)"},
         {"{\"hidden_act\":\"silu\"}", "\"hidden_act\": \"silu\" is not supported (gelu, "},
         {"{\"position_embedding_type\":\"relative_key\"}", "\"relative_key\" is not supported"},
         {"{\"is_decoder\":true}", "\"is_decoder\" is not supported"},
