@@ -22,6 +22,7 @@ cli_exit cli_run(int argc, char **argv);
 cli_exit cli_rerank(int argc, char **argv);
 cli_exit cli_convert(int argc, char **argv);
 cli_exit cli_info(int argc, char **argv);
+cli_exit cli_lm(int argc, char **argv);
 cli_exit cli_bench(int argc, char **argv);
 cli_exit cli_compare(int argc, char **argv);
 cli_exit cli_calibrate(int argc, char **argv);

@@ -5,6 +5,7 @@
 
 #include "bertrun/bertrun.h"
 #include "cli/cli.h"
+#include "cli/info_lm.h"
 #include "cli/info_weights.h"
 
 static const char help[] =
@@ -149,7 +150,12 @@ static cli_exit info_model(const char *path, bool json)
     bertrun_model_settings_init(&settings);
     settings.log = cli_log;
     bertrun_model *model;
+    bertrun_kind kind;
     bertrun_error error;
+    if (bertrun_identify(path, &kind, &error) != BERTRUN_OK)
+        return cli_fail("%s", error.message);
+    if (kind == BERTRUN_KIND_LM)
+        return info_lm(path, json);
     if (bertrun_model_open(&model, path, &settings, &error) != BERTRUN_OK)
         return cli_fail("%s", error.message);
     const bertrun_model_info *info = bertrun_model_get_info(model);

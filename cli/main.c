@@ -16,6 +16,7 @@ static const struct {
     {"convert", cli_convert, "make one quantized file of a Hugging Face directory"},
     {"calibrate", cli_calibrate, "make an int8 file with fixed activation scales"},
     {"info", cli_info, "print what a model is"},
+    {"lm", cli_lm, "perplexity of an LSTM language model, or words that it makes up"},
     {"tokenize", cli_tokenize, "turn texts into token ids, or back"},
     {"bench", cli_bench, "measure speed"},
     {"compare", cli_compare, "put models side by side over a labelled file"},

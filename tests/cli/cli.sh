@@ -530,4 +530,36 @@ test_bench_tokenizer() {
   grep -q '"mb_per_s":[0-9]' out
 }
 
+test_lm() {
+  local folder=$BERTRUN_GOLDEN/tiny/lstm
+  "$bertrun" convert "$folder" -o lstm.bin
+  shows '^architecture  *LSTMModel$' "$bertrun" info lstm.bin
+  shows '"vocab_size": 17' "$bertrun" info lstm.bin --json
+  printf 'the man sat on the mat .\nis it not so ?\n' >text
+  shows '^words  *14, 1 of them not in the vocabulary$' \
+    "$bertrun" lm --model lstm.bin --perplexity text --batch-size 2
+  mv out long
+  "$bertrun" lm --model lstm.bin --perplexity text --batch-size 2 --bptt 1 --threads 2 >short
+  cmp long short
+  "$bertrun" lm --model lstm.bin --generate 8 --temperature 0.8 --seed 7 'the man' >first
+  "$bertrun" lm --model lstm.bin --generate 8 --temperature 0.8 --seed 7 'the man' --threads 2 >second
+  cmp first second
+  [[ $(wc -w <first) == 8 ]]
+  expect 1 'is a language model' "$bertrun" --model lstm.bin text
+  expect 1 'too few for 10 columns' "$bertrun" lm --model lstm.bin --perplexity /dev/null
+  expect 2 'either --perplexity or --generate' "$bertrun" lm --model lstm.bin
+}
+
+test_lm_that_is_broken() {
+  cp -r "$BERTRUN_GOLDEN/tiny/lstm" broken
+  chmod -R u+w broken
+  echo extra >>broken/vocab.txt
+  expect 1 'vocab.txt: the vocabulary has 18 words, but the model .ntoken. 17' \
+    "$bertrun" convert broken -o lstm.bin
+  sed -i '$d' broken/vocab.txt
+  sed -i 's/"nlayers": 2/"nlayers": 3/' broken/config.json
+  expect 1 'tensor "rnn.weight_ih_l2" .or "lstm.weight_ih_l2". is missing' \
+    "$bertrun" convert broken -o lstm.bin
+}
+
 run_cases
