@@ -120,6 +120,15 @@ static void embed_block(void *argument, size_t index, int worker)
     project_qkv(f, lane, &f->work->model->layers[0], first, rows, lane->ranges);
 }
 
+/* Where ranges of the rows go that these projections read; NULL: they have fixed parameters. */
+static br_range *ranges_for(br_lane *lane, const br_linear *linears, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (br_linear_needs_range(&linears[i]))
+            return lane->ranges;
+    return NULL;
+}
+
 static void project_attention_output(const forward *f, br_lane *lane, const br_layer *layer,
                                      size_t first, size_t rows)
 {
@@ -142,7 +151,7 @@ static void project_attention_output(const forward *f, br_lane *lane, const br_l
                              .dst = br_workspace_hidden(work, first),
                              .dst_stride = work->hidden_stride,
                              .norm = &layer->attention_norm.norm,
-                             .dst_ranges = lane->ranges,
+                             .dst_ranges = ranges_for(lane, &layer->intermediate, 1),
                          });
 }
 
@@ -150,6 +159,8 @@ static void feed_forward(const forward *f, br_lane *lane, const br_layer *layer,
                          size_t rows)
 {
     br_workspace *work = f->work;
+    bool last = f->layer + 1 == work->model->info.num_hidden_layers;
+    const br_layer *next = layer + 1; /* unless last */
     br_lane_linear(lane, &(br_linear_call){
                              .linear = &layer->intermediate,
                              .phase = BR_PHASE_INTERMEDIATE,
@@ -162,7 +173,7 @@ static void feed_forward(const forward *f, br_lane *lane, const br_layer *layer,
                              .dst = lane->sums[0].data,
                              .dst_stride = layer->intermediate.n,
                              .activation = work->model->config->hidden_act,
-                             .dst_ranges = lane->ranges,
+                             .dst_ranges = ranges_for(lane, &layer->output, 1),
                          });
     br_lane_linear(lane, &(br_linear_call){
                              .linear = &layer->output,
@@ -176,7 +187,7 @@ static void feed_forward(const forward *f, br_lane *lane, const br_layer *layer,
                              .dst = br_workspace_hidden(work, first),
                              .dst_stride = work->hidden_stride,
                              .norm = &layer->output_norm.norm,
-                             .dst_ranges = lane->ranges,
+                             .dst_ranges = last ? NULL : ranges_for(lane, next->qkv, next->num_qkv),
                          });
 }
 

@@ -194,7 +194,8 @@ void br_lane_finish(br_lane *lane, const br_linear_call *call, size_t first_row,
 {
     const bertrun_model *model = lane->model;
     const br_linear *linear = call->linear;
-    br_linear_row row = {.n = linear->out, .columns = linear->columns};
+    br_linear_row row = {
+        .n = linear->out, .columns = linear->columns, .no_range = !call->dst_ranges};
     double begin = br_profile_begin(&lane->profile);
     for (size_t r = first_row; r < end_row; r++) {
         row.acc = (const int32_t *)call->sums + r * linear->n;

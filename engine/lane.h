@@ -61,7 +61,7 @@ typedef struct br_linear_call {
     br_qkv dst_qkv;                /* .s16 NULL, or receives the result in place of dst */
     br_activation_kind activation; /* where norm is NULL */
     const br_norm *norm;           /* dst = LayerNorm(y + dst): dst holds the residual */
-    br_range *dst_ranges;          /* [rows] receives the range of each row of dst */
+    br_range *dst_ranges;          /* NULL, or [rows] receives the range of each row of dst */
 } br_linear_call;
 
 /** Computes it; a failure goes to lane->status. */

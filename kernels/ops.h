@@ -12,6 +12,7 @@
 #ifndef BR_OPS_H
 #define BR_OPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,7 @@ typedef struct br_linear_row {
     size_t n;
     br_columns columns;
     br_quantized input; /* how the input row was quantized; unused for floats */
+    bool no_range;      /* the result's range is not needed: what is returned says nothing */
 } br_linear_row;
 
 /** LayerNorm's parameters (Ba et al. 2016): gamma [n], beta [n]. */

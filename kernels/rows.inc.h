@@ -37,7 +37,8 @@ BR_INLINE void linear_step(linear_context *c, size_t j, size_t count)
     v4 y = row_linear(&c->row, c->integers, j, count);
     activate(c->act, &y);
     v4_store(c->y + j, y, count);
-    v_range_add(&c->range, &y, count);
+    if (!c->row.no_range)
+        v_range_add(&c->range, &y, count);
 }
 
 /* `integers` and `act` are constants at every call. */
@@ -72,6 +73,7 @@ typedef struct norm_context {
     float *y;
     vf mean, factor;
     v4 sum;
+    bool no_range;
     v_range range;
 } norm_context;
 
@@ -101,13 +103,18 @@ BR_INLINE void normalize_step(norm_context *c, size_t j, size_t count)
     BR_EACH_PART (i)
         y.part[i] = v_fma(v_mul(y.part[i], c->factor), gamma.part[i], beta.part[i]);
     v4_store(c->y + j, y, count);
-    v_range_add(&c->range, &y, count);
+    if (!c->no_range)
+        v_range_add(&c->range, &y, count);
 }
 
 /* LayerNorm of y [n] in place, its sum being known. */
-BR_INLINE br_range norm_row(const br_norm *norm, float sum, size_t n, float *y)
+BR_INLINE br_range norm_row(const br_norm *norm, float sum, size_t n, bool no_range, float *y)
 {
-    norm_context c = {.norm = norm, .y = y, .sum = v4_set(0), .range = v_range_empty()};
+    norm_context c = {.norm = norm,
+                      .y = y,
+                      .sum = v4_set(0),
+                      .no_range = no_range,
+                      .range = v_range_empty()};
     c.mean = v_set(sum / (float)n);
     BR_EACH_GROUP(n, deviation_step, &c);
     c.factor = v_set(1 / sqrtf(v4_sum(&c.sum) / (float)n + norm->epsilon));
@@ -149,7 +156,7 @@ static br_range linear_norm(const br_linear_row *row, const float *residual, con
     const float *scale = norm->residual_scale;
     float sum = row->columns.scale ? residual_row(row, true, residual, scale, y)
                                    : residual_row(row, false, residual, scale, y);
-    return norm_row(norm, sum, row->n, y);
+    return norm_row(norm, sum, row->n, row->no_range, y);
 }
 
 typedef struct add_context {
@@ -172,7 +179,7 @@ static br_range add_norm(const float *a, const float *b, const float *c, size_t 
 {
     add_context context = {a, b, c, y, v4_set(0)};
     BR_EACH_GROUP(n, add_step, &context);
-    return norm_row(norm, v4_sum(&context.sum), n, y);
+    return norm_row(norm, v4_sum(&context.sum), n, false, y);
 }
 
 /* ------------------------------------------------------------------------------- quantization */
