@@ -196,13 +196,6 @@ static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
     if (!packer.bf16_arithmetic && computes_in_bf16(model) && model->settings.log)
         model->settings.log(model->settings.log_data,
                             "this CPU has no bf16 arithmetic: bf16 weights compute in f32");
-    return packer;
-}
-
-static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
-{
-    br_buffer scratch = {0};
-    br_packer packer = br_model_packer(model, &scratch);
     BR_TRY(load_embeddings(model, error));
     bertrun_status status = pack_weights(model, &packer, error);
     br_free(scratch.data);

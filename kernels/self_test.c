@@ -95,7 +95,10 @@ typedef struct heads_trial {
 static void run_heads(const br_attention_s16 *attention, inputs *in, heads_trial *t)
 {
     for (size_t r = 0; r < LENGTH; r++) {
-        br_linear_row row = {in->acc + r, 3 * HEAD_DIM, {in->a, in->b, in->c}, {0.0131f, -1.7f}};
+        br_linear_row row = {.acc = in->acc + r,
+                             .n = 3 * HEAD_DIM,
+                             .columns = {in->a, in->b, in->c},
+                             .input = {0.0131f, -1.7f}};
         attention->linear(&row, HEAD_DIM, 2, t->heads[r], t->scale[r]);
     }
     attention->attend(&(br_head_s16){.q = t->heads[0],

@@ -61,9 +61,10 @@ static void check_projection(size_t heads, size_t head_dim, pattern p, bool floa
     uint64_t seed = c.seed;
     for (size_t j = 0; j < n; j++)
         acc[j] = (int32_t)(random_next(&seed) % 200000) - 100000;
-    br_linear_row row = {acc, n, {scale, offset, bias}, {0.0001f, -0.5f}};
+    br_linear_row row = {
+        .acc = acc, .n = n, .columns = {scale, offset, bias}, .input = {0.0001f, -0.5f}};
     if (floats)
-        row = (br_linear_row){scale, n, {NULL, NULL, bias}, {0, 0}};
+        row = (br_linear_row){.acc = scale, .n = n, .columns.bias = bias};
     br_ops_for(BR_ISA_SCALAR)->linear(&row, BR_ACTIVATION_IDENTITY, z);
     projected expected = project(sets[count - 1], &row, head_dim);
     if (p < PATTERN_FINITE)
