@@ -31,8 +31,8 @@ static bertrun_status choose_int8(bertrun_model *model, bertrun_error *error)
 static bool takes_s16_attention(const bertrun_model *model)
 {
     const br_model_config *config = model->config;
-    if (config->network != BR_NETWORK_ENCODER)
-        return false; /* it has no attention */
+    if (config->num_attention_heads == 0)
+        return false; /* no encoder */
     size_t head_dim = config->hidden_size / config->num_attention_heads;
     return model->info.precision == BERTRUN_PRECISION_INT8 &&
            model->info.activations != BERTRUN_ACTIVATIONS_PYTORCH &&

@@ -40,6 +40,22 @@ bertrun_status br_checkpoint_open_tokenizer(br_checkpoint **out, const char *pat
     return open_with(out, br_bin_file_load_tokenizer, path, map, error);
 }
 
+bertrun_status br_checkpoint_open_tensors(br_checkpoint **out, const br_tensor *tensors,
+                                          size_t count, bertrun_error *error)
+{
+    *out = NULL;
+    br_checkpoint *checkpoint = br_calloc(1, sizeof *checkpoint);
+    if (!checkpoint)
+        return br_fail_nomem(error);
+    bertrun_status status = br_checkpoint_alloc_tensors(checkpoint, count, error);
+    for (size_t i = 0; i < count && status == BERTRUN_OK; i++)
+        status = br_checkpoint_take(checkpoint, &tensors[i], tensors[i].name, error);
+    if (status != BERTRUN_OK)
+        br_checkpoint_close(&checkpoint);
+    *out = checkpoint;
+    return status;
+}
+
 void br_checkpoint_close(br_checkpoint **checkpoint)
 {
     br_checkpoint *c = *checkpoint;

@@ -26,6 +26,13 @@ bertrun_status br_checkpoint_open(br_checkpoint **out, const char *path, bool ma
  */
 bertrun_status br_checkpoint_open_tokenizer(br_checkpoint **out, const char *path, bool map,
                                             bertrun_error *error);
+
+/**
+ * A checkpoint of tensors in memory, without files or a configuration. Names are copied, data are
+ * borrowed; what opening from files checks is not checked. Errors: NOMEM.
+ */
+bertrun_status br_checkpoint_open_tensors(br_checkpoint **out, const br_tensor *tensors,
+                                          size_t count, bertrun_error *error);
 void br_checkpoint_close(br_checkpoint **checkpoint);
 
 const br_model_config *br_checkpoint_config(const br_checkpoint *checkpoint);

@@ -788,6 +788,69 @@ BERTRUN_API bertrun_status bertrun_lm_score(bertrun_lm_session *session, const i
                                             const int32_t *targets, size_t steps,
                                             const float **log_probs, bertrun_error *error);
 
+/* -------------------------------------------------------------------------------- linear layer */
+
+/**
+ * One linear layer of one's own, y = x W^T + b (PyTorch's nn.Linear), quantized and run as a
+ * model's layers are (docs/MODEL.md). It holds packed weights, scratch memory and worker threads.
+ */
+typedef struct bertrun_linear bertrun_linear;
+
+/** AUTO means here what it means for a model whose weights are stored as F32. */
+typedef struct bertrun_linear_settings {
+    bertrun_precision precision;     /**< default INT8 */
+    bertrun_activations activations; /**< default AUTO, which is TOKEN; STATIC is UNSUPPORTED */
+    bertrun_weights weights;         /**< default AUTO */
+    bertrun_kernels kernels;         /**< default AUTO */
+    int threads; /**< default 1; 0: as many as the affinity mask and the cgroup quota allow */
+    uint64_t reserved[8];
+} bertrun_linear_settings;
+
+BERTRUN_API void bertrun_linear_settings_init(bertrun_linear_settings *settings);
+
+/** What a layer came to. */
+typedef struct bertrun_linear_info {
+    size_t in, out;                  /**< features */
+    bertrun_precision precision;     /**< never AUTO */
+    bertrun_activations activations; /**< never AUTO; used by int8 only */
+    bertrun_weights weights;         /**< never AUTO; used by int8 only */
+    int threads;                     /**< never 0 */
+    uint64_t weight_bytes;           /**< size in memory of the weights as packed for this CPU */
+} bertrun_linear_info;
+
+/**
+ * Quantizes and packs a layer; it starts `threads - 1` workers, which sleep between calls.
+ * @param[out] out      the layer, or NULL on failure; close with bertrun_linear_close()
+ * @param weights       [num_out, num_in], borrowed for the call
+ * @param bias          [num_out], borrowed for the call; NULL: none
+ * @param num_in, num_out features: 1 to 65536, 1 to 16777216
+ * @param settings      NULL for defaults
+ * @return BERTRUN_OK, or ARGUMENT (a setting or a number of features out of range, a weight or bias
+ *         that is not finite), NOMEM, UNSUPPORTED (settings that this CPU or a layer without a file
+ *         cannot do), INTERNAL.
+ */
+BERTRUN_API bertrun_status bertrun_linear_open(bertrun_linear **out, const float *weights,
+                                               const float *bias, size_t num_in, size_t num_out,
+                                               const bertrun_linear_settings *settings,
+                                               bertrun_error *error);
+BERTRUN_API void bertrun_linear_close(bertrun_linear **linear);
+
+/** What the layer came to; valid until it is closed. Thread-safe. */
+BERTRUN_API const bertrun_linear_info *bertrun_linear_get_info(const bertrun_linear *linear);
+
+/**
+ * Computes y = x W^T + b for any number of rows, 0 included. In INT8 with activations TOKEN or
+ * TOKEN_SYMMETRIC a row's result has the same bits alone, in any batch, on any number of threads.
+ * @param x      [rows, in], borrowed for the call. A row with an element that is not finite has no
+ *               meaning; of the others only those of BATCH, BATCH_SYMMETRIC and PYTORCH suffer
+ * @param[out] y [rows, out], the caller's, apart from x
+ * @return BERTRUN_OK, or ARGUMENT (more rows than memory can hold), NOMEM (the layer stays usable),
+ *         INTERNAL. After a call that has sized the scratch, one of no more rows allocates nothing
+ *         of ours. A layer serves one caller at a time; layers are independent.
+ */
+BERTRUN_API bertrun_status bertrun_linear_run(bertrun_linear *linear, const float *x, size_t rows,
+                                              float *y, bertrun_error *error);
+
 /* ----------------------------------------------------------------------------------- convert */
 
 typedef enum bertrun_dtype {
