@@ -7,8 +7,7 @@
 
 enum { MIN_SAMPLES = 5, WARM_UP_PASSES = 3 };
 
-/* xorshift32, Marsaglia 2003 */
-static uint32_t next_random(uint32_t *state)
+uint32_t bench_random(uint32_t *state)
 {
     *state ^= *state << 13;
     *state ^= *state >> 17;
@@ -22,9 +21,9 @@ bool bench_inputs_make(bench_inputs *out, const shape *of, size_t vocab_size)
     out->inputs = cli_realloc(NULL, of->batch, sizeof *out->inputs);
     if (!out->ids || !out->inputs)
         return false;
-    uint32_t random = 2463534242;
+    uint32_t random = BENCH_SEED;
     for (size_t i = 0; i < of->batch * of->length; i++)
-        out->ids[i] = (int32_t)(next_random(&random) % vocab_size);
+        out->ids[i] = (int32_t)(bench_random(&random) % vocab_size);
     for (size_t i = 0; i < of->batch; i++)
         out->inputs[i] = (bertrun_input){.ids = out->ids + i * of->length, .num_ids = of->length};
     return true;
@@ -36,30 +35,23 @@ void bench_inputs_free(bench_inputs *inputs)
     free(inputs->inputs);
 }
 
-/* One timed pass; negative, having complained, where it fails. */
-static double time_pass(bertrun_session *session, const bench_inputs *inputs, size_t batch)
+/* Negative, having complained, where the pass fails. */
+static double time_pass(bench_pass pass, void *argument)
 {
-    bertrun_output output;
-    bertrun_error error;
     double start = clock_seconds();
-    if (bertrun_embed(session, inputs->inputs, batch, NULL, &output, &error) != BERTRUN_OK) {
-        cli_fail("%s", error.message);
-        return -1;
-    }
-    return clock_seconds() - start;
+    return pass(argument) ? clock_seconds() - start : -1;
 }
 
-bool samples_take(samples *out, bertrun_session *session, const bench_inputs *inputs, size_t batch,
-                  double seconds)
+bool samples_take(samples *out, bench_pass pass, void *argument, double seconds)
 {
     double start = clock_seconds();
     for (int i = 0; i < WARM_UP_PASSES || clock_seconds() - start < seconds / 10; i++)
-        if (time_pass(session, inputs, batch) < 0)
+        if (!pass(argument))
             return false;
     start = clock_seconds();
     while (out->count < MIN_SAMPLES || clock_seconds() - start < seconds) {
-        double pass = time_pass(session, inputs, batch);
-        if (pass < 0 || !samples_add(out, pass))
+        double taken = time_pass(pass, argument);
+        if (taken < 0 || !samples_add(out, taken))
             return false;
     }
     samples_sort(out);

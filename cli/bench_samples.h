@@ -1,9 +1,13 @@
-/* Timed forward passes over random token ids. */
+/* Timed passes, and the random inputs they are given. */
 #ifndef BENCH_SAMPLES_H
 #define BENCH_SAMPLES_H
 
 #include "bertrun/bertrun.h"
 #include "cli/samples.h"
+
+/** The next random number: xorshift32, Marsaglia 2003. It starts with BENCH_SEED. */
+uint32_t bench_random(uint32_t *state);
+#define BENCH_SEED UINT32_C(2463534242)
 
 /** Texts in a batch, tokens in each. */
 typedef struct shape {
@@ -19,11 +23,13 @@ typedef struct bench_inputs {
 bool bench_inputs_make(bench_inputs *out, const shape *of, size_t vocab_size);
 void bench_inputs_free(bench_inputs *inputs);
 
+/** Does once what is measured; false, having complained, where it fails. */
+typedef bool (*bench_pass)(void *argument);
+
 /**
  * Warms up for a tenth of the time, then times passes until `seconds` are over. Returns false,
  * having complained, where a pass fails.
  */
-bool samples_take(samples *out, bertrun_session *session, const bench_inputs *inputs, size_t batch,
-                  double seconds);
+bool samples_take(samples *out, bench_pass pass, void *argument, double seconds);
 
 #endif

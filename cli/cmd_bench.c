@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bertrun/bertrun.h"
+#include "cli/bench_linear.h"
 #include "cli/bench_samples.h"
 #include "cli/bench_tokenizer.h"
 #include "cli/cli.h"
@@ -15,6 +16,7 @@
 static const char help[] =
     "usage: bertrun bench --model MODEL [OPTION...]\n"
     "       bertrun bench --model MODEL --tokenizer FILE [--seconds S] [--json]\n"
+    "       bertrun bench --linear INxOUT [--batch ROWS,...] [OPTION...]\n"
     "\n"
     "Measures forward passes (random token ids in, embeddings out) of batch x sequence shapes.\n"
     "\n"
@@ -30,14 +32,22 @@ static const char help[] =
     "  --json                 one JSON object\n"
     "  --tokenizer FILE       measures the tokenizer instead: the file's lines to ids, on one\n"
     "                         thread, nothing remembered between passes\n"
+    "  --linear INxOUT        measures one linear layer of random weights instead, in f32, bf16 and\n"
+    "                         int8; takes --threads, --activations, --kernels, --seconds and --json\n"
+    "  --batch ROWS,...       of --linear: input rows, default 1,32,128\n"
     "\n"
     "Columns: milliseconds of one pass, the fastest, the median, the 90th and 99th percentile;\n"
     "tokens a second at the median; the operations of the linear layers alone (attention and\n"
     "norms left out), at the fastest pass, as a share of what the CPU's int8 dot product\n"
     "instructions were just measured to do at most.\n"
     "\n"
-    "Example:\n"
+    "Columns of --linear: milliseconds of one run, quantizing its input and dequantizing its result\n"
+    "included, the median and the fastest; 10^9 operations a second (GFLOPS in f32 and bf16) and how\n"
+    "many times as fast as f32, both at the median; the packed weights.\n"
+    "\n"
+    "Examples:\n"
     "  bertrun bench --model minilm.bin --shapes 1x8,32x128 --threads 2\n"
+    "  bertrun bench --linear 768x768 --batch 1,32,128\n"
     "\n"
     "Exit codes: 0 fine; 1 the model failed; 2 a wrong command line.\n";
 
@@ -52,6 +62,8 @@ enum {
     PROFILE,
     JSON,
     TOKENIZER,
+    LINEAR,
+    BATCH,
 };
 
 static const struct option long_options[] = {
@@ -66,6 +78,8 @@ static const struct option long_options[] = {
     {"profile", no_argument, NULL, PROFILE},
     {"json", no_argument, NULL, JSON},
     {"tokenizer", required_argument, NULL, TOKENIZER},
+    {"linear", required_argument, NULL, LINEAR},
+    {"batch", required_argument, NULL, BATCH},
     {NULL, 0, NULL, 0},
 };
 
@@ -74,6 +88,8 @@ enum { MAX_SHAPES = 64 };
 typedef struct bench_options {
     const char *model;
     const char *tokenizer; /* a file of texts; NULL: forward passes are measured */
+    bench_layer layer;     /* of --linear */
+    unsigned given;        /* a bit for each option, from MODEL on */
     shape shapes[MAX_SHAPES];
     size_t num_shapes;
     int threads;
@@ -105,13 +121,23 @@ static bool parse_shapes(bench_options *options, const char *text)
     }
 }
 
+static unsigned bit_of(int option)
+{
+    return option < MODEL ? 0 : 1U << (option - MODEL);
+}
+
 static bool take_option(bench_options *options, int option)
 {
     int value;
+    options->given |= bit_of(option);
     switch (option) {
     case 'h':
         options->help = true;
         return true;
+    case LINEAR:
+        return bench_parse_layer(&options->layer, optarg);
+    case BATCH:
+        return bench_parse_batches(&options->layer, optarg);
     case MODEL:
         options->model = optarg;
         return true;
@@ -150,10 +176,25 @@ static bool take_option(bench_options *options, int option)
     }
 }
 
+static bool check_linear(const bench_options *options)
+{
+    static const int others[] = {MODEL, SHAPES, PRECISION, PROFILE, TOKENIZER};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (options->given & bit_of(others[i])) {
+            /* --help stands before the options that have bits */
+            cli_usage("--linear: not together with --%s", long_options[others[i] - MODEL + 1].name);
+            return false;
+        }
+    return true;
+}
+
 static bool parse(bench_options *options, int argc, char **argv)
 {
-    *options = (bench_options){
-        .shapes = {{1, 8}, {1, 128}, {8, 128}}, .num_shapes = 3, .threads = 1, .seconds = 1};
+    *options = (bench_options){.shapes = {{1, 8}, {1, 128}, {8, 128}},
+                               .num_shapes = 3,
+                               .layer = {.batches = {1, 32, 128}, .num_batches = 3},
+                               .threads = 1,
+                               .seconds = 1};
     bertrun_model_settings_init(&options->model_settings);
     options->model_settings.log = cli_log;
     for (int option; (option = cli_next_option(argc, argv, ":h", long_options)) != -1;)
@@ -161,10 +202,14 @@ static bool parse(bench_options *options, int argc, char **argv)
             return false;
     if (options->help)
         return true;
-    if (!options->model)
-        cli_usage("--model: missing, see bertrun bench --help");
-    else if (optind < argc)
+    if (optind < argc)
         cli_usage("%s: bench takes no texts", argv[optind]);
+    else if (options->given & bit_of(LINEAR))
+        return check_linear(options);
+    else if (options->given & bit_of(BATCH))
+        cli_usage("--batch: only with --linear");
+    else if (!options->model)
+        cli_usage("--model: missing, see bertrun bench --help");
     else
         return true;
     return false;
@@ -259,20 +304,38 @@ static bool open_session(const bench *state, bertrun_session **session)
     return false;
 }
 
+/* What a pass embeds. */
+typedef struct forward {
+    bertrun_session *session;
+    bench_inputs inputs;
+    size_t batch;
+} forward;
+
+static bool run_forward(void *argument)
+{
+    const forward *pass = argument;
+    bertrun_output output;
+    bertrun_error error;
+    if (bertrun_embed(pass->session, pass->inputs.inputs, pass->batch, NULL, &output, &error) ==
+        BERTRUN_OK)
+        return true;
+    cli_fail("%s", error.message);
+    return false;
+}
+
 /* Each shape has a session of its own, and so a profile of its own. */
 static bool bench_shape(const bench *state, const shape *of)
 {
-    bench_inputs inputs = {0};
+    forward pass = {.batch = of->batch};
     samples taken = {0};
-    bertrun_session *session = NULL;
-    bool good = bench_inputs_make(&inputs, of, state->info->vocab_size) &&
-                open_session(state, &session) &&
-                samples_take(&taken, session, &inputs, of->batch, state->options->seconds);
+    bool good = bench_inputs_make(&pass.inputs, of, state->info->vocab_size) &&
+                open_session(state, &pass.session) &&
+                samples_take(&taken, run_forward, &pass, state->options->seconds);
     if (good)
-        report(state, of, &taken, session);
-    bertrun_session_close(&session);
+        report(state, of, &taken, pass.session);
+    bertrun_session_close(&pass.session);
     free(taken.seconds);
-    bench_inputs_free(&inputs);
+    bench_inputs_free(&pass.inputs);
     return good;
 }
 
@@ -324,6 +387,14 @@ cli_exit cli_bench(int argc, char **argv)
         return CLI_USAGE;
     if (options.help)
         return cli_help(help);
+    if (options.given & bit_of(LINEAR)) {
+        bertrun_linear_settings settings;
+        bertrun_linear_settings_init(&settings);
+        settings.activations = options.model_settings.activations;
+        settings.kernels = options.model_settings.kernels;
+        settings.threads = options.threads;
+        return bench_linear(&options.layer, &settings, options.seconds, options.json);
+    }
     if (options.tokenizer)
         return bench_tokenizer(options.model, options.tokenizer, options.seconds, options.json);
     bertrun_model *model;

@@ -57,6 +57,14 @@ test_bad_values_name_their_option() {
   expect 2 "--dtype: 'f64' is none of" "$bertrun" convert "$bert" -o x.bin --dtype f64
   expect 2 "--shapes: '1x' is no list" "$bertrun" bench --model "$bert" --shapes 1x
   expect 2 "--shapes: '-1x8' is no list" "$bertrun" bench --model "$bert" --shapes -1x8
+  expect 2 "--linear: '768' is no INxOUT" "$bertrun" bench --linear 768
+  expect 2 "--linear: '0x8' is no INxOUT" "$bertrun" bench --linear 0x8
+  expect 2 "--linear: '-8x8' is no INxOUT" "$bertrun" bench --linear -8x8
+  expect 2 "--batch: '0' is no list" "$bertrun" bench --linear 8x8 --batch 0
+  expect 2 "--batch: '1,' is no list" "$bertrun" bench --linear 8x8 --batch 1,
+  expect 2 '--linear: not together with --model' "$bertrun" bench --linear 8x8 --model "$bert"
+  expect 2 '--linear: not together with --precision' "$bertrun" bench --precision f32 --linear 8x8
+  expect 2 '--batch: only with --linear' "$bertrun" bench --model "$bert" --batch 1
   expect 2 "--kernels: 'mkl' is none of" "${run[@]}" --kernels mkl hello
   expect 2 '--input: not together' "${run[@]}" --input file hello
   expect 2 '--input: not together' "$bertrun" tokenize --model "$bert" --input file hello
@@ -367,6 +375,17 @@ test_bench_json() {
   "$bertrun" bench --model "$bert" --shapes 1x8,2x4 --seconds 0.01 --json | tr -d ' \n' >out
   grep -q '"precision":"f32","ceiling_gops":[0-9.e]*,"results":\[{"shape":"1x8","ms":{"min":' out
   grep -q '"tokens_per_s":[0-9.e]*,"ceiling_share":' out
+}
+
+test_bench_linear() {
+  "$bertrun" bench --linear 100x65 --batch 1,9 --seconds 0.01 --threads 2 >out
+  [ "$(grep -cE '^(1|9) +(f32|bf16|int8) +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+ x +[0-9]+$' out)" = 6 ]
+  grep -q '^linear 100x65, 2 threads, activations token$' out
+  "$bertrun" bench --linear 768x768 --batch 3 --seconds 0.01 --activations batch --json |
+    tr -d ' \n' >out
+  grep -q '"in":768,"out":768,"threads":1,"activations":"batch","results":\[{"batch":3,' out
+  grep -q '"precision":"int8","ms":{"median":[0-9.e-]*,"min":[0-9.e-]*},"gops":[0-9.]*,"speedup":[0-9.]*,"weight_bytes":589824}' out
+  expect 1 'num_in: 70000 is not in 1..65536' "$bertrun" bench --linear 70000x1
 }
 
 test_bench_profile() {
