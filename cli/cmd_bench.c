@@ -9,6 +9,7 @@
 
 #include "bertrun/bertrun.h"
 #include "cli/bench_linear.h"
+#include "cli/bench_lm.h"
 #include "cli/bench_samples.h"
 #include "cli/bench_tokenizer.h"
 #include "cli/cli.h"
@@ -20,7 +21,9 @@ static const char help[] =
     "\n"
     "Measures forward passes (random token ids in, embeddings out) of batch x sequence shapes.\n"
     "\n"
-    "  --model MODEL          a file made by 'bertrun convert', or a Hugging Face directory\n"
+    "  --model MODEL          a file made by 'bertrun convert', or a Hugging Face directory; of a\n"
+    "                         language model the shapes are columns x words, read with their\n"
+    "                         logits, the state carried from pass to pass\n"
     "  --shapes SHAPES        default 1x8,1x128,8x128\n"
     "  --threads N            default 1; 0: as many as this process may use\n"
     "  --precision PRECISION  int8, bf16, f32, or auto: after the weights\n"
@@ -47,6 +50,7 @@ static const char help[] =
     "\n"
     "Examples:\n"
     "  bertrun bench --model minilm.bin --shapes 1x8,32x128 --threads 2\n"
+    "  bertrun bench --model lstm.bin --shapes 1x35,10x35\n"
     "  bertrun bench --linear 768x768 --batch 1,32,128\n"
     "\n"
     "Exit codes: 0 fine; 1 the model failed; 2 a wrong command line.\n";
@@ -380,6 +384,15 @@ static cli_exit bench_all(bench *state)
     return options->json ? print_json(state) : CLI_OK;
 }
 
+static cli_exit bench_words(const bench_options *options)
+{
+    if (options->profile)
+        return cli_usage("--profile: a language model has none");
+    return bench_lm(&(lm_bench_options){options->model, &options->model_settings, options->shapes,
+                                        options->num_shapes, options->threads, options->seconds,
+                                        options->json});
+}
+
 cli_exit cli_bench(int argc, char **argv)
 {
     bench_options options;
@@ -397,8 +410,13 @@ cli_exit cli_bench(int argc, char **argv)
     }
     if (options.tokenizer)
         return bench_tokenizer(options.model, options.tokenizer, options.seconds, options.json);
+    bertrun_kind kind;
     bertrun_model *model;
     bertrun_error error;
+    if (bertrun_identify(options.model, &kind, &error) != BERTRUN_OK)
+        return cli_fail("%s", error.message);
+    if (kind == BERTRUN_KIND_LM)
+        return bench_words(&options);
     if (bertrun_model_open(&model, options.model, &options.model_settings, &error) != BERTRUN_OK)
         return cli_fail("%s", error.message);
     bench state = {.options = &options,

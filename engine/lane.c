@@ -2,8 +2,9 @@
 
 #include "engine/activations.h"
 
-/* Columns from which a head is run a few rows at a time, so that its sums take little memory. */
-enum { WIDE_HEAD = 4096, WIDE_HEAD_ROWS = 32 };
+/* Columns from which a head is run a few rows at a time, so that its sums take little memory; 35
+ * rows, the usual call of a language model, at once. */
+enum { WIDE_HEAD = 4096, WIDE_HEAD_ROWS = 40 };
 
 size_t br_head_rows_of_call(const br_linear *linear)
 {

@@ -21,14 +21,17 @@ enum { PANEL_VECS = BR_GEMM_PANEL / VEC_LANES };
 /*
  * While one panel is multiplied, the next one is brought into the second-level cache, evenly, so
  * that these reads never hold up the others: in each step a tile fetches `lines` lines, `rate`
- * bytes further on than in the step before. A panel has 4 lines for each step.
+ * bytes further on than in the step before. A panel has 4 lines for each step. Rows so few that one
+ * pass of a tile's width reads the panel (it fetches all 4) wait for weights, not for products:
+ * they fetch their own, AHEAD bytes on, into the first-level cache, else every line would pass
+ * through that cache's fill buffers twice.
  */
 typedef struct fetch {
-    const int8_t *first; /* in the next panel */
+    const int8_t *first; /* in the next panel, or AHEAD in this one */
     size_t rate;
 } fetch;
 
-enum { STEP = BR_GEMM_PANEL * 4, LINE = 64 };
+enum { STEP = BR_GEMM_PANEL * 4, LINE = 64, AHEAD = 4096 };
 
 /*
  * Rows beyond whole tiles go together with the last whole one into tiles half as wide, if tiles are
@@ -57,7 +60,8 @@ INLINE void tile(const uint8_t *src, size_t k, const int8_t *weights, fetch ahea
             w[v] = vec_load(weights + v * VEC_LANES * 4);
 #pragma GCC unroll 16
         for (int i = 0; i < lines; i++)
-            __builtin_prefetch(ahead.first + fetched / LINE * LINE + i * LINE, 0, 2);
+            __builtin_prefetch(ahead.first + fetched / LINE * LINE + i * LINE, 0,
+                               lines == 4 ? 3 : 2);
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
             vec a = vec_splat(src + (size_t)r * k + j);
@@ -141,7 +145,7 @@ static void multiply_panel(const uint8_t *src, size_t m, size_t k, const int8_t 
      */
     size_t passes = (m + TILE_ROWS - 1) / TILE_ROWS * (PANEL_VECS / TILE_VECS);
     size_t lines = passes >= 4 ? 1 : passes > 1 ? 2 : 4;
-    fetch ahead = {next, (STEP + passes - 1) / passes};
+    fetch ahead = {passes > 1 ? next : panel + AHEAD, (STEP + passes - 1) / passes};
     for (size_t rows; m > 0; m -= rows, src += rows * k, dst += rows * dst_stride) {
         rows = next_rows(m);
         some_rows(src, k, panel, &ahead, dst, dst_stride, rows, lines);

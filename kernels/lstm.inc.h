@@ -17,23 +17,25 @@ BR_INLINE v4 gate(const cell_context *c, size_t index, size_t j, size_t count)
     return v4_add(row_linear(&c->row, c->integers, j, count), v4_load(c->input + j, count));
 }
 
+/* sigmoid(gate) * tanh(x) */
+BR_INLINE v4 gated_tanh(v4 gate, v4 x)
+{
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i += BR_CHAINS)
+        v_gated_tanh(BR_CHAINS, gate.part + i, x.part + i);
+    return x;
+}
+
 BR_INLINE void cell_step(cell_context *c, size_t j, size_t count)
 {
-    v4 add = gate(c, 0, j, count), candidate = gate(c, 2, j, count);
-    BR_APPLY(v_sigmoid, &add);
-    BR_APPLY(v_tanh, &candidate);
-    v4 keep = gate(c, 1, j, count), cell = v4_load(c->cell + j, count);
+    v4 add = gated_tanh(gate(c, 0, j, count), gate(c, 2, j, count));
+    v4 keep = gate(c, 1, j, count);
     BR_APPLY(v_sigmoid, &keep);
-    BR_EACH_PART (p)
-        cell.part[p] = v_fma(keep.part[p], cell.part[p], v_mul(add.part[p], candidate.part[p]));
+    v4 cell = v4_fma(keep, v4_load(c->cell + j, count), add);
     v4_store(c->cell + j, cell, count);
-    v4 show = gate(c, 3, j, count);
-    BR_APPLY(v_tanh, &cell);
-    BR_APPLY(v_sigmoid, &show);
-    BR_EACH_PART (p)
-        show.part[p] = v_mul(show.part[p], cell.part[p]);
-    v4_store(c->hidden + j, show, count);
-    v_range_add(&c->range, &show, count);
+    v4 hidden = gated_tanh(gate(c, 3, j, count), cell);
+    v4_store(c->hidden + j, hidden, count);
+    v_range_add(&c->range, &hidden, count);
 }
 
 BR_INLINE br_range cell_row(const br_linear_row *row, bool integers, const float *input,

@@ -54,21 +54,30 @@ BR_INLINE void v_exp(const int n, vf *x)
         x[i] = v_mul(p[i], scale[i]);
 }
 
-/* 1 / (1 + exp(-x)), at least 1.6e-38: denormals are slow. */
-BR_INLINE void v_sigmoid(const int n, vf *x)
+/* 1 + exp(-x), at most 6.1e37 */
+BR_INLINE void v_sigmoid_divisor(const int n, vf *x)
 {
     BR_EACH_CHAIN (i, n)
         x[i] = v_min(v_set(87), v_sub(v_set(0), x[i]));
     v_exp(n, x);
     BR_EACH_CHAIN (i, n)
-        x[i] = v_div(v_set(1), v_add(v_set(1), x[i]));
+        x[i] = v_add(v_set(1), x[i]);
+}
+
+/* 1 / (1 + exp(-x)), at least 1.6e-38: denormals are slow. */
+BR_INLINE void v_sigmoid(const int n, vf *x)
+{
+    v_sigmoid_divisor(n, x);
+    BR_EACH_CHAIN (i, n)
+        x[i] = v_div(v_set(1), x[i]);
 }
 
 /*
  * tanh(x) = E / (E + 2) with E = exp(2|x|) - 1 = 2^k (exp(r) - 1) + (2^k - 1), which keeps the
- * precision of small x. The polynomial's error, relative to exp(r), is 3.1e-9.
+ * precision of small x. The polynomial's error, relative to exp(r), is 3.1e-9. Leaves E with x's
+ * sign in x and E + 2 in divisor.
  */
-BR_INLINE void v_tanh(const int n, vf *x)
+BR_INLINE void v_tanh_quotient(const int n, vf *x, vf *divisor)
 {
     vf r[4], scale[4], p[4];
     BR_EACH_CHAIN (i, n) {
@@ -84,8 +93,27 @@ BR_INLINE void v_tanh(const int n, vf *x)
     BR_EACH_CHAIN (i, n) {
         p[i] = v_fma(v_mul(p[i], r[i]), r[i], r[i]);
         vf expm1 = v_fma(p[i], scale[i], v_sub(scale[i], v_set(1)));
-        x[i] = v_copysign(v_div(expm1, v_add(expm1, v_set(2))), x[i]);
+        divisor[i] = v_add(expm1, v_set(2));
+        x[i] = v_copysign(expm1, x[i]);
     }
+}
+
+BR_INLINE void v_tanh(const int n, vf *x)
+{
+    vf divisor[4];
+    v_tanh_quotient(n, x, divisor);
+    BR_EACH_CHAIN (i, n)
+        x[i] = v_div(x[i], divisor[i]);
+}
+
+/* sigmoid(gate) * tanh(x) to x, by one division: the slowest instruction here. */
+BR_INLINE void v_gated_tanh(const int n, vf *gate, vf *x)
+{
+    vf divisor[4];
+    v_sigmoid_divisor(n, gate);
+    v_tanh_quotient(n, x, divisor);
+    BR_EACH_CHAIN (i, n)
+        x[i] = v_div(x[i], v_mul(divisor[i], gate[i]));
 }
 
 /*

@@ -1,0 +1,117 @@
+#include "cli/bench_lm.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct lm_bench {
+    const lm_bench_options *options;
+    const bertrun_lm *lm;
+    json_t *results; /* --json */
+} lm_bench;
+
+/* What a pass reads. */
+typedef struct reading {
+    bertrun_lm_session *session;
+    bench_inputs inputs;
+    size_t steps;
+} reading;
+
+static bool read_words(void *argument)
+{
+    const reading *pass = argument;
+    const float *logits;
+    bertrun_error error;
+    if (bertrun_lm_logits(pass->session, pass->inputs.ids, pass->steps, &logits, &error) ==
+        BERTRUN_OK)
+        return true;
+    cli_fail("%s", error.message);
+    return false;
+}
+
+static void report(const lm_bench *bench, const shape *of, const samples *sorted)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%zux%zu", of->batch, of->length);
+    double min = sorted->seconds[0], median = samples_percentile(sorted, 0.5);
+    double p90 = samples_percentile(sorted, 0.9), p99 = samples_percentile(sorted, 0.99);
+    double words_per_s = (double)(of->batch * of->length) / median;
+    if (bench->options->json) {
+        json_array_append_new(bench->results,
+                              json_pack("{ss sI s{sf sf sf sf} sf}", "shape", name, "calls",
+                                        (json_int_t)sorted->count, "ms", "min", min * 1e3, "median",
+                                        median * 1e3, "p90", p90 * 1e3, "p99", p99 * 1e3,
+                                        "words_per_s", words_per_s));
+        return;
+    }
+    printf("%-8s %9.3f %9.3f %9.3f %9.3f %10.0f\n", name, min * 1e3, median * 1e3, p90 * 1e3,
+           p99 * 1e3, words_per_s);
+    fflush(stdout);
+}
+
+static bool open_session(const lm_bench *bench, const shape *of, bertrun_lm_session **session)
+{
+    bertrun_lm_session_settings settings;
+    bertrun_error error;
+    bertrun_lm_session_settings_init(&settings);
+    settings.threads = bench->options->threads;
+    settings.columns = of->batch;
+    if (bertrun_lm_session_open(session, bench->lm, &settings, &error) == BERTRUN_OK)
+        return true;
+    cli_fail("%s", error.message);
+    return false;
+}
+
+static bool bench_shape(const lm_bench *bench, const shape *of)
+{
+    reading pass = {.steps = of->length};
+    samples taken = {0};
+    bool good = bench_inputs_make(&pass.inputs, of, bertrun_lm_get_info(bench->lm)->vocab_size) &&
+                open_session(bench, of, &pass.session) &&
+                samples_take(&taken, read_words, &pass, bench->options->seconds);
+    if (good)
+        report(bench, of, &taken);
+    bertrun_lm_session_close(&pass.session);
+    free(taken.seconds);
+    bench_inputs_free(&pass.inputs);
+    return good;
+}
+
+static cli_exit print_json(const lm_bench *bench)
+{
+    json_t *object = json_pack("{ss ss sO}", "model", bench->options->model, "precision",
+                               bertrun_precision_name(bertrun_lm_get_info(bench->lm)->precision),
+                               "results", bench->results);
+    if (!object)
+        return cli_fail("out of memory");
+    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(object);
+    return CLI_OK;
+}
+
+static cli_exit bench_all(const lm_bench *bench)
+{
+    const lm_bench_options *options = bench->options;
+    if (!options->json)
+        printf("%s, %s\n%-8s %9s %9s %9s %9s %10s\n", options->model,
+               bertrun_precision_name(bertrun_lm_get_info(bench->lm)->precision), "shape", "min ms",
+               "median", "p90", "p99", "words/s");
+    for (size_t i = 0; i < options->num_shapes; i++)
+        if (!bench_shape(bench, &options->shapes[i]))
+            return CLI_FAILED;
+    return options->json ? print_json(bench) : CLI_OK;
+}
+
+cli_exit bench_lm(const lm_bench_options *options)
+{
+    bertrun_lm *lm;
+    bertrun_error error;
+    if (bertrun_lm_open(&lm, options->model, options->settings, &error) != BERTRUN_OK)
+        return cli_fail("%s", error.message);
+    lm_bench bench = {options, lm, json_array()};
+    cli_exit code = bench_all(&bench);
+    json_decref(bench.results);
+    bertrun_lm_close(&lm);
+    return code;
+}
