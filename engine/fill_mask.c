@@ -100,7 +100,7 @@ static bertrun_status finish_masks(bertrun_session *session, const br_run_plan *
         now = count - done < MASKS_AT_ONCE ? count - done : MASKS_AT_ONCE;
         BR_TRY(br_head_gather(&session->work, &session->head, rows, now, &c.logits, error));
         BR_TRY(br_head_run(&session->work, &session->head, plan->head, now, &c.logits, error));
-        br_pool_run(session->pool, now, choose_fills, &c);
+        br_pool_run(session->work.pool, now, choose_fills, &c);
     }
     return BERTRUN_OK;
 }

@@ -226,7 +226,7 @@ bertrun_status br_pack_inputs(bertrun_session *session, const bertrun_input *inp
                               const br_input_plan *plan, bertrun_output *output,
                               bertrun_error *error)
 {
-    br_profile *profile = &session->lanes[0]->profile;
+    br_profile *profile = &session->work.lanes[0]->profile;
     double started = br_profile_begin(profile);
     packing p = {.plan = plan};
     BR_TRY(begin(session, &p, error));

@@ -11,8 +11,6 @@ struct bertrun_linear {
     bertrun_model base; /* precision, kernels, packed weights; it has no encoder */
     br_linear packed;
     bertrun_linear_info info;
-    br_pool *pool;
-    br_lane **lanes; /* [threads] */
     br_workspace work;
     br_buffer input; /* rows that the caller's array has without the padding they need */
 };
@@ -106,24 +104,13 @@ static bertrun_status load(bertrun_linear *linear, const layer *given, bertrun_e
     return status;
 }
 
-static void prepare_worker(void)
-{
-    br_onednn_begin_single();
-}
-
 static bertrun_status start_threads(bertrun_linear *linear, bertrun_error *error)
 {
     int threads = linear->info.threads;
-    BR_TRY(br_pool_open(&linear->pool, threads, prepare_worker, error));
-    linear->lanes = br_calloc((size_t)threads, sizeof *linear->lanes);
-    if (!linear->lanes)
-        return br_fail_nomem(error);
-    for (int i = 0; i < threads; i++) {
-        BR_TRY(br_lane_open(&linear->lanes[i], &linear->base, false, error));
-        if (!br_lane_reserve(linear->lanes[i], &linear->packed))
+    BR_TRY(br_workspace_open(&linear->work, &linear->base, threads, false, error));
+    for (int i = 0; i < threads; i++)
+        if (!br_lane_reserve(linear->work.lanes[i], &linear->packed))
             return br_fail_nomem(error);
-    }
-    br_workspace_init(&linear->work, &linear->base, linear->pool, linear->lanes);
     return BERTRUN_OK;
 }
 
@@ -176,11 +163,7 @@ void bertrun_linear_close(bertrun_linear **pointer)
     *pointer = NULL;
     if (!linear)
         return;
-    br_pool_close(&linear->pool);
-    for (int i = 0; linear->lanes && i < linear->info.threads; i++)
-        br_lane_close(&linear->lanes[i]);
-    br_free(linear->lanes);
-    br_workspace_free(&linear->work);
+    br_workspace_close(&linear->work);
     br_free(linear->input.data);
     br_linear_free(&linear->packed);
     br_model_release(&linear->base);

@@ -28,11 +28,6 @@ static bertrun_status check_settings(const bertrun_lm_session_settings *settings
     return BERTRUN_OK;
 }
 
-static void prepare_worker(void)
-{
-    br_onednn_begin_single();
-}
-
 static bool reserve_lane(br_lane *lane, const bertrun_lm *lm)
 {
     bool done = br_lane_reserve_head(lane, &lm->decoder);
@@ -44,16 +39,10 @@ static bool reserve_lane(br_lane *lane, const bertrun_lm *lm)
 
 static bertrun_status start_threads(bertrun_lm_session *session, bertrun_error *error)
 {
-    BR_TRY(br_pool_open(&session->pool, session->threads, prepare_worker, error));
-    session->lanes = br_calloc((size_t)session->threads, sizeof *session->lanes);
-    if (!session->lanes)
-        return br_fail_nomem(error);
-    for (int i = 0; i < session->threads; i++) {
-        BR_TRY(br_lane_open(&session->lanes[i], &session->lm->base, false, error));
-        if (!reserve_lane(session->lanes[i], session->lm))
+    BR_TRY(br_workspace_open(&session->work, &session->lm->base, session->threads, false, error));
+    for (int i = 0; i < session->threads; i++)
+        if (!reserve_lane(session->work.lanes[i], session->lm))
             return br_fail_nomem(error);
-    }
-    br_workspace_init(&session->work, &session->lm->base, session->pool, session->lanes);
     return BERTRUN_OK;
 }
 
@@ -113,11 +102,7 @@ void bertrun_lm_session_close(bertrun_lm_session **pointer)
     *pointer = NULL;
     if (!session)
         return;
-    br_pool_close(&session->pool);
-    for (int i = 0; session->lanes && i < session->threads; i++)
-        br_lane_close(&session->lanes[i]);
-    br_free(session->lanes);
-    br_workspace_free(&session->work);
+    br_workspace_close(&session->work);
     void *memory[] = {session->state,       session->cell,        session->embedded,
                       session->rows[0],     session->rows[1],     session->gates,
                       session->ranges,      session->logits.data, session->log_probs.data,
@@ -216,7 +201,7 @@ static bertrun_status read_chunk(bertrun_lm_session *session, const reading *r, 
     BR_TRY(decode(session, logits, rows, error));
     if (r->targets) {
         score_task task = {session, r->targets + row, logits, r->log_probs + row};
-        br_pool_run(session->pool, rows, score_row, &task);
+        br_pool_run(session->work.pool, rows, score_row, &task);
     }
     return BERTRUN_OK;
 }

@@ -15,7 +15,7 @@ static void multiply_part(void *argument, size_t index, int worker)
 {
     const step_task *task = argument;
     size_t panels = task->call.linear->n / BR_GEMM_PANEL;
-    br_lane_multiply_panels(task->session->lanes[worker], &task->call, panels * index / task->parts,
+    br_lane_multiply_panels(task->session->work.lanes[worker], &task->call, panels * index / task->parts,
                             panels * (index + 1) / task->parts);
 }
 
@@ -23,10 +23,10 @@ static void multiply_part(void *argument, size_t index, int worker)
 static void multiply(const step_task *task)
 {
     const bertrun_lm_session *session = task->session;
-    br_lane *lane = session->lanes[0];
+    br_lane *lane = session->work.lanes[0];
     if (br_shares_columns(&session->work, task->call.linear, task->call.rows)) {
         br_lane_quantize(lane, &task->call, 0, task->call.rows);
-        br_pool_run(session->pool, task->parts, multiply_part, (void *)task);
+        br_pool_run(session->work.pool, task->parts, multiply_part, (void *)task);
     } else {
         br_lane_multiply(lane, &task->call);
     }
@@ -45,7 +45,7 @@ static void run_block(const bertrun_lm_session *session, const layer_pass *pass,
 {
     const br_ops *ops = session->lm->base.ops;
     size_t hidden_size = session->lm->info.hidden_size, row = t * session->columns + first;
-    br_lane *lane = session->lanes[0];
+    br_lane *lane = session->work.lanes[0];
     step_task task = {
         .session = session,
         .parts = (size_t)session->threads,

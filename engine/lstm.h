@@ -31,8 +31,6 @@ struct bertrun_lm_session {
     size_t columns;     /* C */
     size_t chunk_steps; /* time steps that pass through all layers together */
     int threads;
-    br_pool *pool;
-    br_lane **lanes; /* [threads] */
     br_workspace work;
     size_t stride;       /* of a hidden row: hidden_size rounded up */
     float *state;        /* [num_layers, C + BR_ROW_GROUP, stride] each layer's last output */

@@ -36,23 +36,6 @@ static bertrun_status check_settings(const bertrun_session_settings *settings,
     return BERTRUN_OK;
 }
 
-static void prepare_worker(void)
-{
-    br_onednn_begin_single();
-}
-
-static bertrun_status start(bertrun_session *session, bool profile, bertrun_error *error)
-{
-    BR_TRY(br_pool_open(&session->pool, session->threads, prepare_worker, error));
-    session->lanes = br_calloc((size_t)session->threads, sizeof *session->lanes);
-    if (!session->lanes)
-        return br_fail_nomem(error);
-    for (int i = 0; i < session->threads; i++)
-        BR_TRY(br_lane_open(&session->lanes[i], session->model, profile, error));
-    br_workspace_init(&session->work, session->model, session->pool, session->lanes);
-    return BERTRUN_OK;
-}
-
 bertrun_status bertrun_session_open(bertrun_session **out, const bertrun_model *model,
                                     const bertrun_session_settings *settings, bertrun_error *error)
 {
@@ -71,7 +54,8 @@ bertrun_status bertrun_session_open(bertrun_session **out, const bertrun_model *
     session->long_text = chosen.long_text;
     session->stride = chosen.stride;
     session->threads = chosen.threads ? chosen.threads : br_pool_available_threads();
-    bertrun_status status = start(session, chosen.profile, error);
+    bertrun_status status =
+        br_workspace_open(&session->work, model, session->threads, chosen.profile, error);
     if (status != BERTRUN_OK)
         bertrun_session_close(&session);
     *out = session;
@@ -84,11 +68,7 @@ void bertrun_session_close(bertrun_session **pointer)
     *pointer = NULL;
     if (!session)
         return;
-    br_pool_close(&session->pool);
-    for (int i = 0; session->lanes && i < session->threads; i++)
-        br_lane_close(&session->lanes[i]);
-    br_free(session->lanes);
-    br_workspace_free(&session->work);
+    br_workspace_close(&session->work);
     br_head_rows_free(&session->head);
     br_encoding_free(&session->encoding);
     br_buffer *buffers[] = {
@@ -127,7 +107,7 @@ static bertrun_profile_entry sum_phase(const bertrun_session *session, br_phase 
 {
     bertrun_profile_entry entry = {.phase = br_phase_name(phase)};
     for (int i = 0; i < session->threads; i++) {
-        const br_phase_sum *sum = &session->lanes[i]->profile.phases[phase];
+        const br_phase_sum *sum = &session->work.lanes[i]->profile.phases[phase];
         entry.calls += sum->calls;
         entry.seconds += sum->seconds;
         entry.operations += sum->operations;

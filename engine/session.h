@@ -9,8 +9,6 @@ struct bertrun_session {
     size_t max_length, batch_tokens, stride;
     bertrun_long_text long_text;
     int threads;
-    br_pool *pool;
-    br_lane **lanes; /* [threads] */
     br_workspace work;
     br_head_rows head;
 

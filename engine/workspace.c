@@ -15,24 +15,37 @@ static size_t choose_block_rows(size_t widest_row)
     return rows > BR_ROW_GROUP ? rows : BR_ROW_GROUP;
 }
 
-void br_workspace_init(br_workspace *work, const bertrun_model *model, br_pool *pool,
-                       br_lane **lanes)
+static void prepare_worker(void)
 {
-    *work = (br_workspace){
-        .model = model,
-        .pool = pool,
-        .lanes = lanes,
-        .hidden_stride = br_round_up(model->info.hidden_size, BR_MATMUL_PAD),
-        .qkv_stride = br_round_up(3 * model->info.hidden_size, BR_MATMUL_PAD),
-        .intermediate_stride = br_round_up(model->info.intermediate_size, BR_MATMUL_PAD),
-    };
+    br_onednn_begin_single();
+}
+
+bertrun_status br_workspace_open(br_workspace *work, const bertrun_model *model, int threads,
+                                 bool profile, bertrun_error *error)
+{
+    work->model = model;
+    work->hidden_stride = br_round_up(model->info.hidden_size, BR_MATMUL_PAD);
+    work->qkv_stride = br_round_up(3 * model->info.hidden_size, BR_MATMUL_PAD);
+    work->intermediate_stride = br_round_up(model->info.intermediate_size, BR_MATMUL_PAD);
     work->max_block_rows =
         choose_block_rows(work->intermediate_stride > work->qkv_stride ? work->intermediate_stride
                                                                        : work->qkv_stride);
+    BR_TRY(br_pool_open(&work->pool, threads, prepare_worker, error));
+    work->lanes = br_calloc((size_t)threads, sizeof *work->lanes);
+    if (!work->lanes)
+        return br_fail_nomem(error);
+    for (int i = 0; i < threads; i++)
+        BR_TRY(br_lane_open(&work->lanes[i], model, profile, error));
+    return BERTRUN_OK;
 }
 
-void br_workspace_free(br_workspace *work)
+void br_workspace_close(br_workspace *work)
 {
+    int threads = work->lanes ? br_pool_threads(work->pool) : 0;
+    br_pool_close(&work->pool);
+    for (int i = 0; i < threads; i++)
+        br_lane_close(&work->lanes[i]);
+    br_free(work->lanes);
     br_free(work->hidden.data);
     br_free(work->qkv.data);
     br_free(work->qkv_scale.data);
@@ -54,8 +67,7 @@ bool br_workspace_reserve(br_workspace *work, size_t tokens)
 {
     size_t rows = br_round_up(tokens, BR_ROW_GROUP);
     /* Few rows on several threads are run layer by layer, too. */
-    size_t by_layers =
-        br_goes_by_layers(work) || tokens < BR_SHARED_ROWS ? rows : BR_SHARED_ROWS;
+    size_t by_layers = br_goes_by_layers(work) || tokens < BR_SHARED_ROWS ? rows : BR_SHARED_ROWS;
     size_t scales = work->model->attention ? 3 * rows * work->model->info.num_attention_heads : 0;
     return br_reserve_floats(&work->hidden, rows * work->hidden_stride) &&
            br_reserve_floats(&work->qkv, rows * work->qkv_stride / (scales ? 2 : 1)) &&

@@ -20,9 +20,9 @@ typedef struct br_batch {
 typedef struct br_workspace {
     const bertrun_model *model;
     br_pool *pool;
-    br_lane **lanes;       /* [threads], not owned */
+    br_lane **lanes;             /* [threads] */
     const br_observer *observer; /* or NULL; not owned */
-    size_t max_block_rows; /* of a task: as many as keep its sums in the second-level cache */
+    size_t max_block_rows;       /* of a task: as many as keep its sums in the second-level cache */
     size_t hidden_stride, qkv_stride, intermediate_stride; /* columns rounded up */
     br_buffer hidden;                                      /* [tokens, hidden_stride] */
     br_buffer qkv;          /* [tokens, qkv_stride], f32, or s16 where model->attention is */
@@ -31,10 +31,13 @@ typedef struct br_workspace {
     br_buffer intermediate; /* [tokens, intermediate_stride], when run layer by layer */
 } br_workspace;
 
-/** Prepares an empty workspace on threads and lanes that outlive it. */
-void br_workspace_init(br_workspace *work, const bertrun_model *model, br_pool *pool,
-                       br_lane **lanes);
-void br_workspace_free(br_workspace *work);
+/**
+ * Starts threads, each with a lane, and an empty workspace on them. `work` is zeroed; close it also
+ * after a failure.
+ */
+bertrun_status br_workspace_open(br_workspace *work, const bertrun_model *model, int threads,
+                                 bool profile, bertrun_error *error);
+void br_workspace_close(br_workspace *work);
 
 /** Rows up to which several threads share one block by columns instead of taking rows each. */
 enum { BR_SHARED_ROWS = 32 };
