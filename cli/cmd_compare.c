@@ -1,4 +1,4 @@
-/* bertrun compare: models side by side over one labelled file. */
+/* bertrun compare: models side by side over one labelled file, language models over a text. */
 #include "cli/comparison.h"
 #include "cli/result_file.h"
 
@@ -13,10 +13,10 @@ static cli_exit write_report(const comparison *c, const char *path)
     return result_file_commit(&file) ? CLI_OK : CLI_FAILED;
 }
 
-static cli_exit compare(const compare_options *options, const labelled_rows *rows)
+static cli_exit compare(const compare_options *options, const compare_data *data)
 {
     comparison result;
-    cli_exit code = comparison_run(&result, options, rows) ? CLI_OK : CLI_FAILED;
+    cli_exit code = comparison_run(&result, options, data) ? CLI_OK : CLI_FAILED;
     if (code == CLI_OK) {
         if (result.truncated)
             cli_note("%zu of %zu texts were longer than the model takes, and were cut",
@@ -35,15 +35,14 @@ static cli_exit compare(const compare_options *options, const labelled_rows *row
 cli_exit cli_compare(int argc, char **argv)
 {
     compare_options options;
-    labelled_rows rows = {0};
+    compare_data data = {0};
     cli_exit code = CLI_USAGE;
     if (compare_options_parse(&options, argc, argv)) {
-        code = options.help ? cli_help(compare_help)
-                            : labelled_rows_read(&rows, options.data, &options.table);
+        code = options.help ? cli_help(compare_help) : compare_data_read(&data, &options);
         if (code == CLI_OK && !options.help)
-            code = compare(&options, &rows);
+            code = compare(&options, &data);
     }
-    labelled_rows_free(&rows);
+    compare_data_free(&data);
     compare_options_free(&options);
     return code;
 }

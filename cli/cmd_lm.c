@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bertrun/bertrun.h"
-#include "cli/cli.h"
+#include "cli/lm_text.h"
 
 static const char help[] =
     "usage: bertrun lm --model MODEL --perplexity FILE [OPTION...]\n"
@@ -15,7 +14,8 @@ static const char help[] =
     "Runs an LSTM word language model: a file made by 'bertrun convert', or its directory.\n"
     "\n"
     "  --model MODEL          the model\n"
-    "  --perplexity FILE      how well it foretells the file's words, lines ended by <eos>\n"
+    "  --perplexity FILE      how well it foretells the file's words, lines ended by <eos>;\n"
+    "                         - is standard input\n"
     "  --batch-size N         the text is cut into N columns read side by side, default 10; words\n"
     "                         beyond N equal columns are left out\n"
     "  --bptt N               words of each column in one call, default 35; state is carried, so\n"
@@ -115,124 +115,50 @@ static bool take_option(lm_options *options, int option)
     }
 }
 
-/* -------------------------------------------------------------------------------------- words */
-
-typedef struct word_list {
-    int32_t *ids;
-    size_t count, capacity;
-    size_t unknown; /* how many are not in the vocabulary */
-} word_list;
-
-static bool append(word_list *list, int32_t id)
-{
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? 2 * list->capacity : 1024;
-        int32_t *grown = cli_realloc(list->ids, capacity, sizeof *grown);
-        if (!grown)
-            return false;
-        list->ids = grown;
-        list->capacity = capacity;
-    }
-    list->ids[list->count++] = id;
-    return true;
-}
-
-static bool append_text(word_list *list, const bertrun_lm *lm, const char *text, size_t length)
-{
-    static const char unknown[] = "<unk>";
-    int32_t unknown_id = bertrun_lm_get_info(lm)->unknown_id;
-    for (size_t at = 0, size; bertrun_lm_next_word(text, length, &at, &size); at += size) {
-        int32_t id = bertrun_lm_id(lm, text + at, size);
-        if (id < 0) {
-            cli_fail("'%.*s' is not in the vocabulary, which has no <unk>", (int)size, text + at);
-            return false;
-        }
-        bool said = size == strlen(unknown) && memcmp(text + at, unknown, size) == 0;
-        list->unknown += id == unknown_id && !said;
-        if (!append(list, id))
-            return false;
-    }
-    return true;
-}
-
-static bool append_lines(word_list *list, const bertrun_lm *lm, FILE *stream)
-{
-    char *line = NULL;
-    size_t capacity = 0;
-    int32_t eos = bertrun_lm_get_info(lm)->eos_id;
-    bool ok = true;
-    for (ssize_t length; ok && (length = getline(&line, &capacity, stream)) >= 0;) {
-        ok = append_text(list, lm, line, (size_t)length);
-        if (ok && eos >= 0)
-            ok = append(list, eos);
-    }
-    free(line);
-    return ok;
-}
-
-static bool read_file(word_list *list, const bertrun_lm *lm, const char *path)
-{
-    FILE *stream = fopen(path, "r");
-    if (!stream) {
-        cli_fail("%s: cannot be opened", path);
-        return false;
-    }
-    bool ok = append_lines(list, lm, stream);
-    if (ok && ferror(stream)) {
-        cli_fail("%s: cannot be read", path);
-        ok = false;
-    }
-    fclose(stream);
-    return ok;
-}
-
 /* --------------------------------------------------------------------------------- perplexity */
 
-/* The words column by column as ids [steps, columns]. */
-static int32_t *cut_columns(const word_list *list, size_t columns, size_t steps)
+/* The file's words, and those in columns. */
+static bool read_columns(lm_columns *columns, lm_words *words, const bertrun_lm *lm,
+                         const char *path)
 {
-    int32_t *ids = cli_realloc(NULL, steps * columns, sizeof *ids);
-    for (size_t i = 0; ids && i < steps * columns; i++)
-        ids[i] = list->ids[i % columns * steps + i / columns];
-    return ids;
+    FILE *stream;
+    const char *name;
+    if (!lm_text_open(&stream, &name, path))
+        return false;
+    bool good = lm_words_add_lines(words, lm, stream, name) && lm_columns_cut(columns, words, name);
+    if (stream != stdin)
+        fclose(stream);
+    return good;
 }
 
-static cli_exit score(bertrun_lm_session *session, const int32_t *ids, size_t steps,
-                      const lm_options *options, const word_list *list)
+static cli_exit score(const lm_columns *columns, bertrun_lm_session *session)
 {
-    size_t columns = options->columns;
     double sum = 0;
-    for (size_t first = 0; first + 1 < steps; first += options->bptt) {
-        size_t left = steps - 1 - first, count = left < options->bptt ? left : options->bptt;
-        const int32_t *part = ids + first * columns;
+    for (size_t i = 0; i < lm_columns_calls(columns); i++) {
         const float *log_probs;
+        size_t count;
         bertrun_error error;
-        if (bertrun_lm_score(session, part, part + columns, count, &log_probs, &error))
+        if (lm_columns_score(columns, session, i, &log_probs, &count, &error))
             return cli_fail("%s", error.message);
-        for (size_t i = 0; i < count * columns; i++)
-            sum += (double)log_probs[i];
+        for (size_t j = 0; j < count; j++)
+            sum += (double)log_probs[j];
     }
-    printf("perplexity  %.3f\n", exp(-sum / (double)((steps - 1) * columns)));
-    printf("words       %zu, %zu of them not in the vocabulary\n", list->count, list->unknown);
+    printf("perplexity  %.3f\n", lm_perplexity(sum, lm_columns_words(columns)));
     return CLI_OK;
 }
 
 static cli_exit run_perplexity(const bertrun_lm *lm, bertrun_lm_session *session,
                                const lm_options *options)
 {
-    word_list list = {0};
-    int32_t *ids = NULL;
+    lm_words words = {0};
+    lm_columns columns = {.columns = options->columns, .bptt = options->bptt};
     cli_exit code = CLI_FAILED;
-    if (read_file(&list, lm, options->file)) {
-        size_t steps = list.count / options->columns;
-        if (steps < 2)
-            code = cli_fail("%s: %zu words are too few for %zu columns", options->file, list.count,
-                            options->columns);
-        else if ((ids = cut_columns(&list, options->columns, steps)))
-            code = score(session, ids, steps, options, &list);
-    }
-    free(ids);
-    free(list.ids);
+    if (read_columns(&columns, &words, lm, options->file))
+        code = score(&columns, session);
+    if (code == CLI_OK)
+        printf("words       %zu, %zu of them not in the vocabulary\n", words.count, words.unknown);
+    free(columns.ids);
+    free(words.ids);
     return code;
 }
 
@@ -271,7 +197,7 @@ static int32_t draw(const float *logits, size_t words, double temperature, doubl
 }
 
 static cli_exit generate(const bertrun_lm *lm, bertrun_lm_session *session,
-                         const lm_options *options, const word_list *start)
+                         const lm_options *options, const lm_words *start)
 {
     size_t words = bertrun_lm_get_info(lm)->vocab_size, steps = start->count;
     const int32_t *ids = start->ids;
@@ -299,10 +225,10 @@ static cli_exit generate(const bertrun_lm *lm, bertrun_lm_session *session,
 static cli_exit run_generate(const bertrun_lm *lm, bertrun_lm_session *session,
                              const lm_options *options, char *const *texts, size_t count)
 {
-    word_list start = {0};
+    lm_words start = {0};
     cli_exit code = CLI_OK;
     for (size_t i = 0; i < count && code == CLI_OK; i++)
-        if (!append_text(&start, lm, texts[i], strlen(texts[i])))
+        if (!lm_words_add(&start, lm, texts[i], strlen(texts[i])))
             code = CLI_FAILED;
     if (code == CLI_OK && start.count == 0)
         code = cli_usage("--generate: give the words to start with");

@@ -102,35 +102,62 @@ static void write_layers(const comparison *c, FILE *stream)
 
 static void write_intro(const comparison *c, FILE *stream)
 {
-    int threads = c->models[0].facts.threads;
+    const worker_facts *facts = &c->models[0].facts;
     fputs("<h1>", stream);
-    plot_text(stream, c->rows->name);
-    fprintf(
-        stream,
-        "</h1>\n<p>%zu rows, %zu texts, %zu tokens. bertrun %s, %d thread%s. Each model ran in a "
-        "process of its own, the models in turn, block by block. The first one is what the "
-        "others are compared with.</p>\n",
-        c->rows->count, c->inputs, c->tokens, bertrun_version(), threads, threads == 1 ? "" : "s");
+    plot_text(stream, c->data->name);
+    if (c->data->kind == BERTRUN_KIND_LM)
+        fprintf(stream, "</h1>\n<p>%zu words, %zu of them not in the vocabulary.", c->rows,
+                facts->unknown);
+    else
+        fprintf(stream, "</h1>\n<p>%zu rows, %zu texts, %zu tokens.", c->rows, c->inputs,
+                c->tokens);
+    fprintf(stream,
+            " bertrun %s, %d thread%s. Each model ran in a process of its own, the models in turn, "
+            "block by block. The first one is what the others are compared with.</p>\n",
+            bertrun_version(), facts->threads, facts->threads == 1 ? "" : "s");
 }
 
 static void write_quality(const comparison *c, FILE *stream)
 {
     fputs("<h2>Quality</h2>\n", stream);
     write_table(c, stream, comparison_quality);
-    fprintf(stream,
-            "<p>Computed in batches of %zu texts. Cosine: of the %s and the first model's.%s</p>\n",
-            c->options->batch_size, c->task->values,
-            c->task->pairs ? " Flips: rows with another label than the first model's." : "");
+    if (c->data->kind == BERTRUN_KIND_LM)
+        fputs("<p>Perplexity, and its change against the first model's; |log p &minus; log "
+              "p<sub>1</sub>| of each word, mean and worst.</p>\n",
+              stream);
+    else
+        fprintf(stream,
+                "<p>Computed in batches of %zu texts. Cosine: of the %s and the first "
+                "model's.%s</p>\n",
+                c->options->batch_size, c->task->values,
+                c->task->pairs ? " Flips: rows with another label than the first model's." : "");
 }
 
 static void write_cost(const comparison *c, FILE *stream)
 {
+    const compare_options *options = c->options;
     fputs("<h2>Cost</h2>\n", stream);
     write_table(c, stream, comparison_cost);
-    fprintf(stream,
-            "<p>Latency of a text alone, tokenizing included; tokens a second in batches of %zu "
-            "texts; the process' largest resident set; the weight files.</p>\n",
-            c->options->batch_size);
+    if (c->data->kind == BERTRUN_KIND_LM)
+        fprintf(stream, "<p>Latency of a call, which reads %zu words of each of %zu columns",
+                options->bptt, options->batch_size);
+    else
+        fprintf(stream,
+                "<p>Latency of a text alone, tokenizing included; tokens a second in batches of "
+                "%zu texts",
+                options->batch_size);
+    fputs("; the process' largest resident set; the weight files.</p>\n", stream);
+}
+
+static void write_layer_errors(const comparison *c, FILE *stream)
+{
+    fputs("<h2>Error of hidden states by layer</h2>\n", stream);
+    compare_plot_layers(c, stream);
+    fputs(
+        "<p>|h &minus; h<sub>1</sub>| / |h<sub>1</sub>| over all tokens of up to 256 texts, evenly "
+        "spread; h<sub>1</sub> is the first model's.</p>\n",
+        stream);
+    write_layers(c, stream);
 }
 
 void compare_write_html(const comparison *c, FILE *stream)
@@ -141,21 +168,18 @@ void compare_write_html(const comparison *c, FILE *stream)
     write_cost(c, stream);
     fputs("<h2>Quality, latency and size</h2>\n", stream);
     compare_plot_tradeoff(c, stream);
-    fputs("<p>A disc's area is the size on disk. Better is further up and further left.</p>\n"
-          "<h2>Error of hidden states by layer</h2>\n",
-          stream);
-    compare_plot_layers(c, stream);
-    fputs(
-        "<p>|h &minus; h<sub>1</sub>| / |h<sub>1</sub>| over all tokens of up to 256 texts, evenly "
-        "spread; h<sub>1</sub> is the first model's.</p>\n",
-        stream);
-    write_layers(c, stream);
+    fprintf(stream,
+            "<p>A disc's area is the size on disk. Better is further %s and further left.</p>\n",
+            c->task->lower_is_better ? "down" : "up");
+    if (c->models[0].facts.num_states > 0)
+        write_layer_errors(c, stream);
     fputs("<h2>Latency</h2>\n", stream);
     compare_plot_latencies(c, stream);
-    fputs(
-        "<p>Share of the texts at each latency, each strip scaled to its own largest. Solid line: "
+    fprintf(
+        stream,
+        "<p>Share of the %ss at each latency, each strip scaled to its own largest. Solid line: "
         "median; dashed: 99th percentile.</p>\n<h2>Models</h2>\n",
-        stream);
+        c->data->kind == BERTRUN_KIND_LM ? "call" : "text");
     write_models(c, stream);
     fputs("</body>\n</html>\n", stream);
 }

@@ -33,22 +33,35 @@ static json_t *model_json(const comparison *c, size_t index)
                                bertrun_activations_name(model->facts.activations));
     set_figures(object, figures, comparison_quality(c, index, figures));
     set_figures(object, figures, comparison_cost(c, index, figures));
-    json_object_set_new(object, "layer_errors", layers_json(model));
+    if (model->facts.num_states > 0)
+        json_object_set_new(object, "layer_errors", layers_json(model));
     return object;
+}
+
+/* What all models were run over. */
+static json_t *head_json(const comparison *c)
+{
+    const worker_facts *facts = &c->models[0].facts;
+    const compare_options *options = c->options;
+    if (c->data->kind == BERTRUN_KIND_LM)
+        return json_pack("{ss ss sI sI si sI sI}", "task", c->task->name, "data", c->data->name,
+                         "words", (json_int_t)c->rows, "unknown_words", (json_int_t)facts->unknown,
+                         "threads", facts->threads, "batch_size", (json_int_t)options->batch_size,
+                         "bptt", (json_int_t)options->bptt);
+    return json_pack("{ss ss sI sI sI sI si sI}", "task", c->task->name, "data", c->data->name,
+                     "rows", (json_int_t)c->rows, "texts", (json_int_t)c->inputs, "tokens",
+                     (json_int_t)c->tokens, "truncated_texts", (json_int_t)c->truncated, "threads",
+                     facts->threads, "batch_size", (json_int_t)options->batch_size);
 }
 
 bool compare_write_json(const comparison *c, FILE *stream)
 {
-    json_t *models = json_array();
+    json_t *object = head_json(c), *models = json_array();
     for (size_t i = 0; i < c->num_models; i++)
         json_array_append_new(models, model_json(c, i));
-    json_t *object = json_pack(
-        "{ss ss sI sI sI sI si sI so}", "task", c->task->name, "data", c->rows->name, "rows",
-        (json_int_t)c->rows->count, "texts", (json_int_t)c->inputs, "tokens", (json_int_t)c->tokens,
-        "truncated_texts", (json_int_t)c->truncated, "threads", c->models[0].facts.threads,
-        "batch_size", (json_int_t)c->options->batch_size, "models", models);
-    if (!object) {
+    if (json_object_set_new(object, "models", models) != 0) {
         cli_fail("out of memory");
+        json_decref(object);
         return false;
     }
     json_dumpf(object, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

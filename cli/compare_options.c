@@ -7,9 +7,11 @@
 const char compare_help[] =
     "usage: bertrun compare MODEL[:OPTION=VALUE,...] MODEL... --data FILE --columns COLUMNS\n"
     "                       [OPTION...]\n"
+    "       bertrun compare LM[:precision=...] LM... --data TEXT [OPTION...]\n"
     "\n"
-    "Runs models over one labelled file and puts them side by side: how good they are, how far\n"
-    "they are from the first one, how long they take and what memory and disk they need.\n"
+    "Runs models over one labelled file, or language models over a text, and puts them side by\n"
+    "side: how good they are, how far they are from the first one, how long they take and what\n"
+    "memory and disk they need.\n"
     "\n"
     "A MODEL is a file made by 'bertrun convert', or a Hugging Face directory. Behind a colon\n"
     "stand run-time options, so that one file can be compared with itself:\n"
@@ -25,18 +27,23 @@ const char compare_help[] =
     "  --report FILE       also writes an HTML page with plots, which opens offline\n"
     "  --format FORMAT     text or json, default text\n"
     "  --threads N         default 1; 0: as many as this process may use\n"
-    "  --batch-size N      texts in one forward pass of the second run, default 32\n"
+    "  --batch-size N      texts in one forward pass of the second run, default 32; columns that\n"
+    "                      language models read side by side, default 10\n"
+    "  --bptt N            language models: words of each column in one call, default 35\n"
     "\n"
     "Each model lives in a process of its own. The file is walked in blocks; in each block one\n"
     "model after another runs, first a text at a time, which gives latency (tokenizing included),\n"
     "then --batch-size texts at a time as they come, which gives tokens a second and the results\n"
     "that are judged. A pass of activations=batch quantizes all its texts together.\n"
+    "Language models read the text once, a call after another, as 'bertrun lm --perplexity' does.\n"
     "\n"
     "  accuracy, correct, macro F1   against the labels\n"
     "  flips                         rows with another label than the first model's\n"
     "  Spearman, Pearson             of the two embeddings' cosine and the score\n"
     "  cosine mean, worst            of the embedding or logits and the first model's\n"
-    "  mean, std, p50, p99 ms        of a text alone\n"
+    "  perplexity, change %          of the text, and against the first model's\n"
+    "  log p error, worst            |log p - log p1| of each word, mean and worst\n"
+    "  mean, std, p50, p99 ms        of a text alone, or of a language model's call\n"
     "  peak MB, disk MB              the process' largest resident set; the weight files\n"
     "  error by layer                |h - h1| / |h1| of the hidden states over all tokens of up "
     "to\n"
@@ -47,6 +54,7 @@ const char compare_help[] =
     "  bertrun compare f32.bin int8.bin int8.bin:activations=batch --data stsb.tsv --header \\\n"
     "    --columns sentence1,sentence2,score --where split=test --report stsb.html\n"
     "  bertrun compare f32.bin int8.bin --data intents.tsv --columns 1,2 --format json\n"
+    "  bertrun compare lm-f32.bin lm-int8.bin --data wikitext2-test.txt\n"
     "\n"
     "Exit codes: 0 fine; 1 a file, a model or the output failed; 2 a wrong command line.\n";
 
@@ -59,6 +67,7 @@ enum {
     FORMAT,
     THREADS,
     BATCH_SIZE,
+    BPTT,
 };
 
 static const struct option long_options[] = {
@@ -71,6 +80,7 @@ static const struct option long_options[] = {
     {"format", required_argument, NULL, FORMAT},
     {"threads", required_argument, NULL, THREADS},
     {"batch-size", required_argument, NULL, BATCH_SIZE},
+    {"bptt", required_argument, NULL, BPTT},
     {NULL, 0, NULL, 0},
 };
 
@@ -106,6 +116,8 @@ static bool take_option(compare_options *options, int option)
         return cli_parse_threads(optarg, &options->threads);
     case BATCH_SIZE:
         return cli_parse_size("--batch-size", optarg, 1, &options->batch_size);
+    case BPTT:
+        return cli_parse_size("--bptt", optarg, 1, &options->bptt);
     default:
         return false;
     }
@@ -192,8 +204,6 @@ static bool check(const compare_options *options, int num_models)
         cli_usage("compare takes two models or more, see bertrun compare --help");
     else if (!options->data)
         cli_usage("--data: missing, see bertrun compare --help");
-    else if (!options->table.columns)
-        cli_usage("--columns: missing, see bertrun compare --help");
     else
         return true;
     return false;
@@ -201,7 +211,7 @@ static bool check(const compare_options *options, int num_models)
 
 bool compare_options_parse(compare_options *options, int argc, char **argv)
 {
-    *options = (compare_options){.threads = 1, .batch_size = 32};
+    *options = (compare_options){.threads = 1};
     for (int option; (option = cli_next_option(argc, argv, ":h", long_options)) != -1;)
         if (!take_option(options, option))
             return false;

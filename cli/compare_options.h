@@ -17,8 +17,8 @@ typedef struct compare_options {
     table_options table;
     bool json, help;
     int threads;
-    size_t batch_size;
-    compare_model *models; /* [num_models] */
+    size_t batch_size, bptt; /* 0: not given, until compare_data_read() */
+    compare_model *models;   /* [num_models] */
     size_t num_models;
 } compare_options;
 

@@ -6,7 +6,7 @@
 
 #include "cli/plot.h"
 
-enum { WIDTH = 760, LEFT = 84, RIGHT = 724, TOP = 16, BOTTOM = 350, BELOW = 50 };
+enum { WIDTH = 760, LEFT = 84, RIGHT = 724, TOP = 16, BOTTOM = 350, BELOW = 50, TITLE = 64 };
 
 static void begin(FILE *stream, double height, const char *label)
 {
@@ -90,8 +90,9 @@ static void write_tradeoff(const comparison *c, FILE *stream, const double *spee
     span(speed, c->num_models, &fast, &slow);
     span(quality, c->num_models, &low, &high);
     double room = (high - low) * 0.15; /* for the discs */
-    plot_axis x = plot_logarithmic(fast / 1.1, slow * 1.1, LEFT, RIGHT,
-                                   "median latency of a text alone, ms (log scale)");
+    char title[TITLE];
+    snprintf(title, sizeof title, "median latency of a %s, ms (log scale)", c->task->input_name);
+    plot_axis x = plot_logarithmic(fast / 1.1, slow * 1.1, LEFT, RIGHT, title);
     plot_axis y = plot_linear(low - room, high + room, BOTTOM, TOP, c->task->metrics[0].title);
     for (size_t i = 0; i < c->num_models; i++)
         points[i] = (point){plot_place(&x, speed[i]), plot_place(&y, quality[i])};
@@ -231,8 +232,9 @@ void compare_plot_latencies(const comparison *c, FILE *stream)
         low = fmin(low, milliseconds(&c->models[m], 0));
         high = fmax(high, milliseconds(&c->models[m], 0.995));
     }
-    plot_axis x =
-        plot_logarithmic(low, high, LEFT, RIGHT, "latency of a text alone, ms (log scale)");
+    char title[TITLE];
+    snprintf(title, sizeof title, "latency of a %s, ms (log scale)", c->task->input_name);
+    plot_axis x = plot_logarithmic(low, high, LEFT, RIGHT, title);
     double bottom = TOP + (double)c->num_models * (STRIP + STRIP_GAP);
     begin(stream, bottom + BELOW, "histogram of latencies");
     plot_x_axis(stream, &x, bottom, TOP);

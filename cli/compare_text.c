@@ -57,13 +57,27 @@ static void write_layers(const comparison *c, FILE *stream)
     fputc('\n', stream);
 }
 
+static void write_head(const comparison *c, FILE *stream)
+{
+    const worker_facts *facts = &c->models[0].facts;
+    const char *ending = facts->threads == 1 ? "" : "s";
+    if (c->data->kind == BERTRUN_KIND_LM)
+        fprintf(stream,
+                "%s: %zu words, %zu of them not in the vocabulary; %d thread%s, %zu columns, %zu "
+                "words of each in a call\n",
+                c->data->name, c->rows, facts->unknown, facts->threads, ending,
+                c->options->batch_size, c->options->bptt);
+    else
+        fprintf(stream, "%s: %zu rows, %zu texts, %zu tokens; %d thread%s, batches of %zu\n",
+                c->data->name, c->rows, c->inputs, c->tokens, facts->threads, ending,
+                c->options->batch_size);
+}
+
 void compare_write_text(const comparison *c, FILE *stream)
 {
-    int threads = c->models[0].facts.threads;
-    fprintf(stream, "%s: %zu rows, %zu texts, %zu tokens; %d thread%s, batches of %zu\n",
-            c->rows->name, c->rows->count, c->inputs, c->tokens, threads, threads == 1 ? "" : "s",
-            c->options->batch_size);
+    write_head(c, stream);
     write_table(c, stream, "quality", comparison_quality);
     write_table(c, stream, "cost", comparison_cost);
-    write_layers(c, stream);
+    if (c->models[0].facts.num_states > 0)
+        write_layers(c, stream);
 }

@@ -28,8 +28,9 @@ static bool is_alike(const comparison *c, const compared *model)
         difference = "tasks";
     else if (model->facts.width != first->facts.width)
         difference = c->task->width_name;
-    else if (memcmp(model->gold, first->gold, c->rows->count * sizeof *model->gold) != 0)
-        difference = "orders of labels";
+    else if (model->facts.rows != c->rows ||
+             memcmp(model->gold, first->gold, c->rows * sizeof *model->gold) != 0)
+        difference = c->task->gold_name;
     if (difference)
         cli_fail("%s and %s cannot be compared: they have different %s", first->model->name,
                  model->model->name, difference);
@@ -40,14 +41,14 @@ static bool start(comparison *c, compare_worker *worker, size_t index)
 {
     compared *model = &c->models[index];
     model->model = &c->options->models[index];
-    model->gold = cli_realloc(NULL, c->rows->count, sizeof *model->gold);
-    if (!model->gold ||
-        !compare_worker_start(worker, model->model, c->options, c->rows, model->gold))
+    compare_job job = {c->options, model->model, c->data};
+    if (!compare_worker_start(worker, &job, &model->gold))
         return false;
     model->facts = worker->facts;
     if (index == 0) {
-        c->task = compare_task_for(model->facts.task);
-        c->inputs = c->rows->count * compare_inputs_per_row(c->task, c->rows);
+        c->task = model->facts.task;
+        c->rows = model->facts.rows;
+        c->inputs = model->facts.inputs;
     }
     return is_alike(c, model) && allocate(model, c->inputs);
 }
@@ -140,7 +141,7 @@ static bool add_input(compared *model, compare_worker *worker, size_t input, lay
 static bool add_hidden(comparison *c, compare_worker *workers, layer_sums *sums)
 {
     enum { MAX_INPUTS = 256 };
-    worker_states first = {0}, other = {0};
+    worker_states first, other;
     size_t count = c->inputs < MAX_INPUTS ? c->inputs : MAX_INPUTS;
     bool good = true;
     for (size_t i = 0; i < count && good; i++) {
@@ -149,8 +150,6 @@ static bool add_hidden(comparison *c, compare_worker *workers, layer_sums *sums)
         for (size_t m = 1; m < c->num_models && good; m++)
             good = add_input(&c->models[m], &workers[m], input, &sums[m], &first, &other);
     }
-    free(first.values);
-    free(other.values);
     return good;
 }
 
@@ -163,6 +162,8 @@ static void finish_errors(compared *model, const layer_sums *sums)
 
 static bool measure_layers(comparison *c, compare_worker *workers)
 {
+    if (c->models[0].facts.num_states == 0)
+        return true;
     layer_sums *sums = calloc(c->num_models, sizeof *sums);
     bool good = sums;
     for (size_t i = 0; i < c->num_models && good; i++) {
@@ -200,22 +201,26 @@ static void compare_values(comparison *c, compared *model)
     model->cosine_worst = worst;
 }
 
-static void time_inputs(comparison *c, compared *model)
+/* Tokens of all inputs. */
+static size_t time_inputs(comparison *c, compared *model)
 {
-    double tokens = 0;
+    size_t tokens = 0;
     for (size_t i = 0; i < c->inputs; i++) {
         model->latency.seconds[i] = model->inputs[i].seconds;
-        tokens += (double)model->inputs[i].tokens;
+        tokens += model->inputs[i].tokens;
     }
     samples_sort(&model->latency);
-    model->tokens_per_second = tokens / model->batch_seconds;
+    model->tokens_per_second = (double)tokens / model->batch_seconds;
+    return tokens;
 }
 
 static bool score(comparison *c, compared *model)
 {
-    compare_values(c, model);
-    time_inputs(c, model);
-    return c->task->score(&(compare_scoring){.rows = c->rows->count,
+    if (c->data->kind == BERTRUN_KIND_ENCODER)
+        compare_values(c, model);
+    return c->task->score(&(compare_scoring){.rows = c->rows,
+                                             .inputs = c->inputs,
+                                             .tokens = time_inputs(c, model),
                                              .width = model->facts.width,
                                              .gold = model->gold,
                                              .values = model->values,
@@ -244,11 +249,11 @@ static bool run_all(comparison *c, compare_worker *workers)
            score_all(c);
 }
 
-bool comparison_run(comparison *out, const compare_options *options, const labelled_rows *rows)
+bool comparison_run(comparison *out, const compare_options *options, const compare_data *data)
 {
     size_t count = options->num_models;
     compare_worker *workers = calloc(count, sizeof *workers);
-    *out = (comparison){.options = options, .rows = rows, .num_models = count};
+    *out = (comparison){.options = options, .data = data, .num_models = count};
     out->models = calloc(count, sizeof *out->models);
     bool good = workers && out->models;
     if (!good)
@@ -282,6 +287,8 @@ size_t comparison_quality(const comparison *c, size_t model,
     size_t count = 0;
     for (; count < c->task->num_metrics; count++)
         figures[count] = (compare_figure){c->task->metrics[count], of->metrics[count]};
+    if (c->data->kind == BERTRUN_KIND_LM)
+        return count;
     figures[count++] = (compare_figure){{"cosine_mean", "cosine mean", 5}, of->cosine_mean};
     figures[count++] = (compare_figure){{"cosine_worst", "worst", 5}, of->cosine_worst};
     return count;

@@ -1,4 +1,4 @@
-/* Models run over one labelled file, and what came of it. */
+/* Models run over one labelled file or one text, and what came of it. */
 #ifndef COMPARISON_H
 #define COMPARISON_H
 
@@ -17,21 +17,21 @@ typedef struct compared {
     uint64_t peak_bytes;
     worker_input *inputs; /* [inputs] */
     float *values;        /* [inputs, facts.width] */
-    double *gold;         /* [rows] */
+    double *gold;         /* [facts.rows] */
     double batch_seconds;
 } compared;
 
 typedef struct comparison {
     const compare_options *options;
-    const labelled_rows *rows;
+    const compare_data *data;
     const compare_task *task;
-    size_t inputs, tokens, truncated; /* computed by each model; tokens as the first counts them */
-    compared *models;                 /* [num_models] */
+    size_t rows, inputs, tokens, truncated; /* computed by each model; as the first counts them */
+    compared *models;                       /* [num_models] */
     size_t num_models;
 } comparison;
 
 /** Runs it all; false, having complained, where something fails. Free it anyway. */
-bool comparison_run(comparison *out, const compare_options *options, const labelled_rows *rows);
+bool comparison_run(comparison *out, const compare_options *options, const compare_data *data);
 void comparison_free(comparison *comparison);
 
 /** A figure as tables show it; the value is NaN where there is none. */
@@ -42,7 +42,7 @@ typedef struct compare_figure {
 
 enum { COMPARE_MAX_FIGURES = 12 };
 
-/** A model's quality: the task's metrics and the cosines. Returns how many there are. */
+/** A model's quality: the task's metrics, and an encoder's cosines. Returns how many there are. */
 size_t comparison_quality(const comparison *comparison, size_t model,
                           compare_figure figures[COMPARE_MAX_FIGURES]);
 

@@ -50,15 +50,17 @@ static bool score(const compare_scoring *scoring, double metrics[COMPARE_MAX_MET
 
 const compare_task task_similarity = {
     .name = "similarity",
+    .input_name = "text alone",
+    .gold_name = "scores",
+    .num_metrics = 2,
+    .metrics = {{"spearman", "Spearman", 4}, {"pearson", "Pearson", 4}},
+    .score = score,
     .task = BERTRUN_TASK_EMBED,
     .columns = "two texts and a score",
     .min_texts = 2,
     .values = "embedding",
     .width_name = "embedding sizes",
-    .num_metrics = 2,
-    .metrics = {{"spearman", "Spearman", 4}, {"pearson", "Pearson", 4}},
     .width = get_width,
     .run = run,
     .read_gold = read_gold,
-    .score = score,
 };

@@ -560,6 +560,7 @@ test_lm() {
   mv out long
   "$bertrun" lm --model lstm.bin --perplexity text --batch-size 2 --bptt 1 --threads 2 >short
   cmp long short
+  "$bertrun" lm --model lstm.bin --perplexity - --batch-size 2 <text | cmp long -
   "$bertrun" lm --model lstm.bin --generate 8 --temperature 0.8 --seed 7 'the man' >first
   "$bertrun" lm --model lstm.bin --generate 8 --temperature 0.8 --seed 7 'the man' --threads 2 >second
   cmp first second

@@ -9,6 +9,7 @@ bert=$BERTRUN_GOLDEN/tiny/bert
 classifier=$BERTRUN_GOLDEN/tiny/bert-classifier-f16
 multi_label=$BERTRUN_GOLDEN/tiny/distilbert-classifier-bf16
 regression=$BERTRUN_GOLDEN/tiny/distilbert-regression
+lm=$BERTRUN_GOLDEN/tiny/lstm
 
 # A file of texts, each with the label that the classifier gives it.
 make_labelled() {
@@ -193,6 +194,83 @@ test_models_that_cannot_be_compared() {
     expect 1 'does not choose one of several labels' \
       "$bertrun" compare "$model" "$model" "${end[@]}"
   done
+}
+
+# Two language models, of f32 and of int8, and a text.
+make_lm() {
+  "$bertrun" convert "$lm" -o f32.bin --dtype f32 2>/dev/null
+  "$bertrun" convert "$lm" -o int8.bin 2>/dev/null
+  printf 'the man sat on the mat .\nis it not so ?\n' >text
+}
+
+test_language_models_are_compared_by_perplexity() {
+  make_lm
+  "$bertrun" compare f32.bin int8.bin f32.bin:precision=int8 --data text --batch-size 2 --bptt 2 \
+    --format json >out
+  [[ $(of task) == language-model && $(of words) == 14 && $(of unknown_words) == 1 ]]
+  [[ $(of precision) == 'f32 int8 int8' && $(of stored_dtype) == 'f32 int8 f32' ]]
+  local key model perplexities
+  perplexities=$(for model in f32.bin int8.bin; do
+    "$bertrun" lm --model $model --perplexity text --batch-size 2 | awk '/^perplexity/ { print $2 }'
+  done | xargs)
+  [[ $(of perplexity | xargs printf '%.3f ' | cut -d' ' -f1,2) == "$perplexities" ]] ||
+    fail "perplexity $(of perplexity), bertrun lm: $perplexities"
+  [[ $(of perplexity_change_percent) =~ ^0.0\ (-?[0-9.e-]+)\ (-?[0-9.e-]+)$ ]]
+  [[ $(of log_prob_error_mean) =~ ^0.0\ 0\.0[0-9]+\ 0\.0[0-9]+$ ]]
+  [[ $(of log_prob_error_worst) =~ ^0.0\ 0\.[0-9]+\ 0\.[0-9]+$ ]]
+  for key in latency_mean_ms latency_std_ms latency_p50_ms latency_p99_ms tokens_per_s \
+    peak_rss_mb file_mb; do
+    [[ $(of $key) =~ ^[0-9.e-]+\ [0-9.e-]+\ [0-9.e-]+$ ]] || fail "$key: $(of $key)"
+  done
+  ! grep -q layer_errors out
+}
+
+test_words_of_a_call_change_no_bit() {
+  make_lm
+  local bptt
+  for bptt in 1 3 1000000000; do
+    "$bertrun" compare int8.bin int8.bin --data - --batch-size 2 --bptt $bptt --format json <text >out
+    of perplexity
+  done >perplexities
+  [[ $(sort -u perplexities | wc -l) == 1 ]] || fail "$(cat perplexities)"
+}
+
+test_language_models_as_text_and_report() {
+  make_lm
+  "$bertrun" compare f32.bin int8.bin --data text --batch-size 2 --report report.html >out 2>err
+  [[ ! -s err ]] || fail "$(cat err)"
+  grep -qE '^text: 14 words, 1 of them not in the vocabulary; 1 thread, 2 columns, 35 words' out
+  grep -qE '^quality +perplexity +change % +log p error +worst$' out
+  grep -qE '^cost +mean ms +std +p50 +p99 +tokens/s +peak MB +disk MB$' out
+  ! grep -q layer out
+  [[ $(grep -c '<svg' report.html) == 2 && $(tail -1 report.html) == '</html>' ]]
+  grep -q 'median latency of a call, ms' report.html
+  grep -q 'further down and further left' report.html
+  ! grep -qE 'https?:|src=|<script|<link|url\(|nan|inf[^o]' report.html || fail 'not self-contained'
+  if command -v xmllint >/dev/null; then xmllint --html --noout report.html; fi
+}
+
+test_language_models_that_cannot_be_compared() {
+  make_lm
+  expect 1 'int8.bin and bert cannot be compared: only one of them is a language model' \
+    "$bertrun" compare int8.bin "$bert" --data text
+  expect 2 '--columns: language models are compared on a text' \
+    "$bertrun" compare int8.bin int8.bin --data text --columns 1,2
+  expect 2 '--header: language models are' \
+    "$bertrun" compare int8.bin int8.bin --data text --header
+  expect 2 '--bptt: only language models have it' \
+    "$bertrun" compare "$bert" "$bert" --data text --columns 1,2,3 --bptt 3
+  expect 1 'activations: a language model quantizes' \
+    "$bertrun" compare int8.bin int8.bin:activations=batch --data text --batch-size 2
+  expect 1 'nowhere: cannot open' "$bertrun" compare int8.bin int8.bin --data nowhere
+  expect 1 'text: 14 words are too few for 10 columns' \
+    "$bertrun" compare int8.bin int8.bin --data text
+  expect 1 'standard input: 0 words are too few' "$bertrun" compare int8.bin int8.bin --data -
+  cp -r "$lm" other
+  chmod -R u+w other
+  sed -i '2{h;d};3{G}' other/vocab.txt
+  expect 1 'int8.bin and other cannot be compared: they have different vocabularies' \
+    "$bertrun" compare int8.bin other --data text --batch-size 2
 }
 
 run_cases
