@@ -12,7 +12,8 @@
 
 static bertrun_status fail_errno(bertrun_error *error, const char *path, const char *what)
 {
-    return br_fail(error, BERTRUN_ERR_IO, "%s: %s: %s", path, what, strerror(errno));
+    bertrun_status status = errno == ENOMEM ? BERTRUN_ERR_NOMEM : BERTRUN_ERR_IO;
+    return br_fail(error, status, "%s: %s: %s", path, what, strerror(errno));
 }
 
 enum { LARGE_FILE = 8 << 20 }; /* bytes from which huge pages are worth their rounding */

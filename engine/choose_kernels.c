@@ -11,13 +11,15 @@ enum { AMX_ROWS = 16 };
 
 static bertrun_status choose_int8(bertrun_model *model, bertrun_error *error)
 {
-    bool exact = model->gemm->vnni && br_onednn_shares_gemm_layout(model->onednn);
+    br_onednn_int8 onednn;
+    BR_TRY(br_onednn_look_at_int8(model->onednn, &onednn, error));
+    bool exact = model->gemm->vnni && onednn.shares_gemm_layout;
     if (model->settings.kernels == BERTRUN_KERNELS_ONEDNN && !exact)
         return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
                        "oneDNN's int8 multiplication is not exact on this CPU (no AVX-512 VNNI)");
     if (model->settings.kernels == BERTRUN_KERNELS_ONEDNN)
         model->gemm_max_rows = 0;
-    else if (exact && br_onednn_has_amx(model->onednn))
+    else if (exact && onednn.amx)
         model->gemm_max_rows = AMX_ROWS - 1;
     else
         model->gemm_max_rows = SIZE_MAX;

@@ -312,30 +312,23 @@ bertrun_status br_onednn_pack(br_onednn *onednn, br_matmul_type type, size_t n, 
     return done ? BERTRUN_OK : fail_shape(error, "reorder", PACKING_ROWS, n, k);
 }
 
-/* A primitive of the smallest shape that tells the weights' block order apart, or NULL. */
-static const br_onednn_primitive *sample(br_onednn *onednn)
+bertrun_status br_onednn_look_at_int8(br_onednn *onednn, br_onednn_int8 *out, bertrun_error *error)
 {
-    const br_onednn_primitive *primitive = NULL;
-    br_onednn_get(onednn, BR_MATMUL_U8S8, PACKING_ROWS, 2 * BR_MATMUL_PAD, 2 * BR_MATMUL_PAD,
-                  &primitive, NULL);
-    return primitive;
-}
-
-bool br_onednn_shares_gemm_layout(br_onednn *onednn)
-{
-    const br_onednn_primitive *primitive = sample(onednn);
+    /* the smallest shape that tells the weights' block order apart */
     const dnnl_dim_t size = 2 * BR_MATMUL_PAD;
+    const br_onednn_primitive *primitive;
     layout ours = {0};
-    bool same = primitive && layout_make(&ours, size, size, dnnl_s8, dnnl_BA16a64b4a) &&
-                dnnl_memory_desc_equal(layout_see(&ours), query(primitive, dnnl_query_weights_md));
+    *out = (br_onednn_int8){0};
+    bertrun_status status = br_onednn_get(onednn, BR_MATMUL_U8S8, PACKING_ROWS, 2 * BR_MATMUL_PAD,
+                                          2 * BR_MATMUL_PAD, &primitive, error);
+    if (status != BERTRUN_OK)
+        return status == BERTRUN_ERR_NOMEM ? status : BERTRUN_OK;
+    out->shares_gemm_layout =
+        layout_make(&ours, size, size, dnnl_s8, dnnl_BA16a64b4a) &&
+        dnnl_memory_desc_equal(layout_see(&ours), query(primitive, dnnl_query_weights_md));
+    out->amx = strstr(primitive->name, "amx");
     layout_free(&ours);
-    return same;
-}
-
-bool br_onednn_has_amx(br_onednn *onednn)
-{
-    const br_onednn_primitive *primitive = sample(onednn);
-    return primitive && strstr(primitive->name, "amx");
+    return BERTRUN_OK;
 }
 
 /* -------------------------------------------------------------------------------------- lanes */

@@ -51,11 +51,14 @@ bertrun_status br_onednn_packed_bytes(br_onednn *onednn, br_matmul_type type, si
 bertrun_status br_onednn_pack(br_onednn *onednn, br_matmul_type type, size_t n, size_t k,
                               const void *plain, void *packed, bertrun_error *error);
 
-/** Whether the U8S8 layout is that of kernels/gemm.h, so that one packed copy serves both. */
-bool br_onednn_shares_gemm_layout(br_onednn *onednn);
+/** What its U8S8 multiplication is like on this CPU. */
+typedef struct br_onednn_int8 {
+    bool shares_gemm_layout; /* packed weights are those of kernels/gemm.h: one copy serves both */
+    bool amx;                /* it uses AMX tiles */
+} br_onednn_int8;
 
-/** Whether its U8S8 multiplication uses AMX tiles. */
-bool br_onednn_has_amx(br_onednn *onednn);
+/** Errors: NOMEM. An oneDNN without such a multiplication has neither property. */
+bertrun_status br_onednn_look_at_int8(br_onednn *onednn, br_onednn_int8 *out, bertrun_error *error);
 
 /** A thread's stream, memory objects and scratchpad. */
 bertrun_status br_onednn_lane_open(br_onednn_lane **out, br_onednn *onednn, bertrun_error *error);

@@ -151,7 +151,9 @@ Test(onednn, lands_on_brgemm_and_agrees_bit_for_bit_on_a_vnni_machine)
     int previous = br_onednn_begin_single();
     cr_assert_eq(br_onednn_open(&onednn, NULL), BERTRUN_OK);
     cr_assert_eq(br_onednn_lane_open(&lane, onednn, NULL), BERTRUN_OK);
-    cr_assert(br_onednn_shares_gemm_layout(onednn));
+    br_onednn_int8 properties;
+    cr_assert_eq(br_onednn_look_at_int8(onednn, &properties, NULL), BERTRUN_OK);
+    cr_assert(properties.shares_gemm_layout);
     for (size_t s = 0; s < sizeof SHAPES / sizeof SHAPES[0]; s++)
         for (size_t m = 8; m <= 64; m += 8)
             for (fill_kind f = 0; f < FILL_COUNT; f++) {

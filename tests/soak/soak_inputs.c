@@ -43,7 +43,9 @@ uint64_t soak_hash(const float *row, size_t width)
 
 soak_inputs soak_inputs_make(const bertrun_model *model, size_t count, size_t max_length)
 {
-    size_t vocab_size = bertrun_model_get_info(model)->vocab_size;
+    const bertrun_model_info *info = bertrun_model_get_info(model);
+    if (max_length > info->max_position_embeddings)
+        max_length = info->max_position_embeddings;
     soak_inputs made = {
         .count = count,
         .inputs = allocate(count, sizeof *made.inputs),
@@ -52,7 +54,7 @@ soak_inputs soak_inputs_make(const bertrun_model *model, size_t count, size_t ma
     };
     uint64_t state = 88172645463325252u;
     for (size_t i = 0; i < count * max_length; i++)
-        made.ids[i] = (int32_t)(soak_random(&state) % vocab_size);
+        made.ids[i] = (int32_t)(soak_random(&state) % info->vocab_size);
     bertrun_session *session = soak_session(model, 1);
     for (size_t i = 0; i < count; i++) {
         size_t most = SHORTEST + soak_random(&state) % (max_length - SHORTEST + 1);

@@ -15,7 +15,8 @@ typedef struct soak_inputs {
 /** xorshift64*, Vigna 2014. The state is not 0. */
 uint64_t soak_random(uint64_t *state);
 
-/** Inputs of 3 to max_length tokens, short ones more often, and their hashes. Exits on failure. */
+/** Inputs of 3 to max_length tokens, or what the model takes, short ones more often, and their
+ * hashes. Exits on failure. */
 soak_inputs soak_inputs_make(const bertrun_model *model, size_t count, size_t max_length);
 void soak_inputs_free(soak_inputs *inputs);
 

@@ -1,0 +1,350 @@
+/*
+ * Every allocation of ours fails in turn, in opening a model and a session and in a run, for each
+ * task: the answer is NOMEM, nothing leaks, and the next call works with the same result.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bertrun/bertrun.h"
+#include "failing_memory.h"
+#include "kernels/gemm.h"
+
+#define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
+#define TEXT(literal) .text = literal, .length = sizeof(literal) - 1
+#define PAIR(literal) .pair = literal, .pair_length = sizeof(literal) - 1
+
+static bertrun_error error;
+
+static const char *tiny(const char *name)
+{
+    static char path[1024];
+    snprintf(path, sizeof path, "%s/tiny/%s", getenv("BERTRUN_GOLDEN"), name);
+    return path;
+}
+
+/* --------------------------------------------------------------------------- the task's calls */
+
+/* A call on a session; *sum receives something of its result. */
+typedef bertrun_status task_call(bertrun_session *session, double *sum);
+
+static double add(const float *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += (double)(i % 7 + 1) * (double)values[i];
+    return sum;
+}
+
+static const bertrun_input TEXTS[] = {
+    {TEXT("a b c")},
+    {TEXT("")},
+    {TEXT("The cat sat on the mat, and one more text, a little longer than the others; "
+          "Playing un-able Runners and a man.")},
+};
+
+static const bertrun_input PAIRS[] = {
+    {TEXT("Who sat on the mat?"), PAIR("The cat sat on the mat. Runners and a man, playing.")},
+    {TEXT("a?"), PAIR("b c")},
+};
+
+static bertrun_status embed(bertrun_session *session, double *sum)
+{
+    bertrun_output output;
+    bertrun_status status = bertrun_embed(session, TEXTS, COUNT(TEXTS), NULL, &output, &error);
+    *sum = status ? 0 : add(output.values, output.count * output.width);
+    return status;
+}
+
+static bertrun_status embed_as_codes(bertrun_session *session, double *sum)
+{
+    float ranges[] = {-1, -1, -1, -1, 1, 1, 1, 1};
+    bertrun_embed_options options = {
+        .prompt = "query: ", .dimensions = 4, .dtype = BERTRUN_EMBEDDING_INT8, .ranges = ranges};
+    bertrun_output output;
+    bertrun_status status = bertrun_embed(session, TEXTS, COUNT(TEXTS), &options, &output, &error);
+    cr_assert(status || output.texts[2].windows > 1);
+    *sum = 0;
+    for (size_t i = 0; status == BERTRUN_OK && i < output.count * output.code_bytes; i++)
+        *sum += (double)(i + 1) * ((const int8_t *)output.codes)[i];
+    return status;
+}
+
+static bertrun_status hidden_states(bertrun_session *session, double *sum)
+{
+    bertrun_output output;
+    bertrun_status status =
+        bertrun_hidden_states(session, TEXTS, COUNT(TEXTS), NULL, &output, &error);
+    *sum = status ? 0 : add(output.values, output.num_states * output.total_tokens * output.width);
+    return status;
+}
+
+static bertrun_status classify(bertrun_session *session, double *sum)
+{
+    bertrun_output output;
+    bertrun_status status = bertrun_classify(session, PAIRS, COUNT(PAIRS), &output, &error);
+    *sum = status ? 0 : add(output.scores, output.count * output.width);
+    return status;
+}
+
+static bertrun_status find_entities(bertrun_session *session, double *sum)
+{
+    bertrun_entities found;
+    bertrun_status status = bertrun_find_entities(session, TEXTS, COUNT(TEXTS),
+                                                  BERTRUN_AGGREGATION_AVERAGE, &found, &error);
+    cr_assert(status || found.texts[2].windows > 1);
+    *sum = 0;
+    for (size_t i = 0; status == BERTRUN_OK && i < found.offsets[found.count]; i++)
+        *sum += (double)(i + 1) * (double)found.entities[i].score;
+    return status;
+}
+
+static bertrun_status answer(bertrun_session *session, double *sum)
+{
+    bertrun_answers found;
+    bertrun_answer_options options = {.top_k = 3, .stride = 2, .no_answer = true};
+    bertrun_status status =
+        bertrun_answer_questions(session, PAIRS, COUNT(PAIRS), &options, &found, &error);
+    cr_assert(status || found.texts[0].windows > 1);
+    *sum = 0;
+    for (size_t i = 0; status == BERTRUN_OK && i < found.offsets[found.count]; i++)
+        *sum += (double)(i + 1) * (double)found.answers[i].score;
+    return status;
+}
+
+static bertrun_status fill_masks(bertrun_session *session, double *sum)
+{
+    static const bertrun_input inputs[] = {{TEXT("The [MASK] sat on the mat.")},
+                                           {TEXT("[MASK] [MASK]")}};
+    bertrun_masks found;
+    bertrun_status status = bertrun_fill_masks(session, inputs, 2, 5, &found, &error);
+    *sum = 0;
+    for (size_t i = 0; status == BERTRUN_OK && i < found.offsets[found.count]; i++)
+        *sum += (double)(i + 1) * (double)found.masks[i].fills[0].score;
+    return status;
+}
+
+/* --------------------------------------------------------------------------------- the trials */
+
+typedef struct trial {
+    const char *path;
+    bertrun_model_settings model;
+    bertrun_session_settings session;
+    task_call *call;
+    double expected; /* what `call` sums up where nothing fails */
+} trial;
+
+static bertrun_status open_both(const trial *t, bertrun_model **model, bertrun_session **session)
+{
+    *session = NULL;
+    bertrun_status status = bertrun_model_open(model, t->path, &t->model, &error);
+    return status ? status : bertrun_session_open(session, *model, &t->session, &error);
+}
+
+/*
+ * Opens, runs and closes with allocation `fail_at` failing; false where there are not so many. It
+ * may succeed all the same: memory that grows asks for less where it does not get all it would
+ * like.
+ */
+static bool survive(const trial *t, long fail_at)
+{
+    bertrun_model *model;
+    bertrun_session *session;
+    double sum = t->expected;
+    long held = memory_held;
+    error.message[0] = '\0';
+    memory_fail_at = fail_at;
+    bertrun_status status = open_both(t, &model, &session);
+    if (status == BERTRUN_OK)
+        status = t->call(session, &sum);
+    bool failed = memory_fail_at <= 0;
+    memory_fail_at = 0;
+    if (status == BERTRUN_OK)
+        cr_assert_eq(sum, t->expected, "%s, allocation %ld: another result", t->path, fail_at);
+    else
+        cr_assert(failed && status == BERTRUN_ERR_NOMEM && strstr(error.message, "memory"),
+                  "%s, allocation %ld: %s (%s)", t->path, fail_at, bertrun_status_string(status),
+                  error.message);
+    if (session) { /* it works on after the failure */
+        cr_assert_eq(t->call(session, &sum), BERTRUN_OK, "%s", error.message);
+        cr_assert_eq(sum, t->expected, "%s, after allocation %ld: another result", t->path,
+                     fail_at);
+    }
+    bertrun_session_close(&session);
+    bertrun_model_close(&model);
+    cr_assert_eq(memory_held, held, "%s, allocation %ld: %ld leak", t->path, fail_at,
+                 memory_held - held);
+    return failed;
+}
+
+static void try_each_allocation(trial t)
+{
+    bertrun_model *model;
+    bertrun_session *session;
+    cr_assert_eq(open_both(&t, &model, &session), BERTRUN_OK, "%s", error.message);
+    cr_assert_eq(t.call(session, &t.expected), BERTRUN_OK, "%s", error.message);
+    cr_assert(t.expected != 0, "%s: nothing is found", t.path);
+    bertrun_session_close(&session);
+    bertrun_model_close(&model);
+    long fail_at = 1;
+    while (survive(&t, fail_at))
+        fail_at++;
+    cr_expect_gt(fail_at, 100, "%s: only %ld allocations", t.path, fail_at);
+}
+
+static const bertrun_model_settings INT8 = {.precision = BERTRUN_PRECISION_INT8};
+
+Test(out_of_memory, embed, .timeout = 100)
+{
+    try_each_allocation((trial){tiny("bert-sentence"), INT8, {.threads = 2}, embed, 0});
+}
+
+Test(out_of_memory, embed_windows_behind_a_prompt_as_codes, .timeout = 100)
+{
+    bertrun_session_settings windows = {
+        .threads = 1, .max_length = 12, .long_text = BERTRUN_LONG_TEXT_STRIDE, .stride = 2};
+    try_each_allocation((trial){tiny("bert-prompts"), INT8, windows, embed_as_codes, 0});
+}
+
+Test(out_of_memory, embed_with_fixed_inputs, .timeout = 100)
+{
+    bertrun_model_settings settings = INT8;
+    settings.activations = BERTRUN_ACTIVATIONS_STATIC;
+    try_each_allocation((trial){tiny("distilbert-qat"), settings, {.threads = 2}, embed, 0});
+}
+
+Test(out_of_memory, embed_by_onednn, .timeout = 100)
+{
+    bertrun_model_settings settings = INT8;
+    if (!br_gemm_select()->vnni)
+        cr_skip_test("needs a CPU with VNNI");
+    settings.kernels = BERTRUN_KERNELS_ONEDNN;
+    try_each_allocation((trial){tiny("bert"), settings, {.threads = 2}, embed, 0});
+}
+
+Test(out_of_memory, embed_of_pytorch_files_in_f32, .timeout = 100)
+{
+    bertrun_model_settings settings = {.precision = BERTRUN_PRECISION_F32};
+    try_each_allocation((trial){tiny("bert-torch-sharded"), settings, {.threads = 2}, embed, 0});
+}
+
+Test(out_of_memory, hidden_states_with_a_scale_for_the_batch, .timeout = 100)
+{
+    bertrun_model_settings settings = INT8;
+    settings.activations = BERTRUN_ACTIVATIONS_BATCH;
+    try_each_allocation(
+        (trial){tiny("distilbert-sharded"), settings, {.threads = 2}, hidden_states, 0});
+}
+
+Test(out_of_memory, classify, .timeout = 100)
+{
+    bertrun_model_settings settings = {.precision = BERTRUN_PRECISION_BF16};
+    try_each_allocation(
+        (trial){tiny("bert-classifier-f16"), settings, {.threads = 1}, classify, 0});
+    try_each_allocation((trial){tiny("bert-next-sentence"), INT8, {.threads = 1}, classify, 0});
+}
+
+Test(out_of_memory, rerank, .timeout = 100)
+{
+    try_each_allocation((trial){tiny("bert-cross-encoder"), INT8, {.threads = 1}, classify, 0});
+}
+
+Test(out_of_memory, find_entities, .timeout = 100)
+{
+    bertrun_session_settings windows = {
+        .threads = 1, .max_length = 12, .long_text = BERTRUN_LONG_TEXT_STRIDE, .stride = 2};
+    try_each_allocation((trial){tiny("bert-ner"), INT8, windows, find_entities, 0});
+}
+
+Test(out_of_memory, answer, .timeout = 100)
+{
+    bertrun_session_settings short_windows = {.threads = 1, .max_length = 16};
+    try_each_allocation((trial){tiny("distilbert-answer"), INT8, short_windows, answer, 0});
+}
+
+Test(out_of_memory, fill_masks, .timeout = 100)
+{
+    try_each_allocation((trial){tiny("bert-mlm"), INT8, {.threads = 1}, fill_masks, 0});
+}
+
+/* -------------------------------------------------------------------- files and the tokenizer */
+
+/* Converts with allocation `fail_at` failing; false where there are not so many. */
+static bool survive_converting(const char *directory, const char *file, long fail_at)
+{
+    long held = memory_held;
+    memory_fail_at = fail_at;
+    bertrun_status status = bertrun_convert(directory, file, NULL, &error);
+    bool failed = memory_fail_at <= 0;
+    memory_fail_at = 0;
+    cr_assert(status == BERTRUN_OK || (failed && status == BERTRUN_ERR_NOMEM),
+              "allocation %ld: %s (%s)", fail_at, bertrun_status_string(status), error.message);
+    cr_assert_eq(access(file, F_OK), status == BERTRUN_OK ? 0 : -1, "allocation %ld", fail_at);
+    cr_assert_eq(memory_held, held, "allocation %ld: %ld leak", fail_at, memory_held - held);
+    if (failed)
+        unlink(file);
+    return failed;
+}
+
+Test(out_of_memory, convert_and_a_bin_file, .timeout = 100)
+{
+    char file[] = "/tmp/bertrun-memory-XXXXXX.bin";
+    int made = mkstemps(file, 4);
+    cr_assert_geq(made, 0);
+    close(made);
+    unlink(file);
+    long fail_at = 1;
+    while (survive_converting(tiny("bert"), file, fail_at))
+        fail_at++;
+    cr_expect_gt(fail_at, 50, "only %ld allocations", fail_at);
+    try_each_allocation((trial){file, INT8, {.threads = 1}, embed, 0});
+    bertrun_model_settings mapped = INT8;
+    mapped.mmap = true;
+    try_each_allocation((trial){file, mapped, {.threads = 1}, embed, 0});
+    unlink(file);
+}
+
+static bertrun_status tokenize(const bertrun_tokenizer *tokenizer, bertrun_encoder **encoder)
+{
+    bertrun_tokens tokens;
+    const char *text;
+    size_t length;
+    bertrun_encode_options options = {.max_length = 8, .overflow = true, .offsets = true};
+    bertrun_status status = bertrun_encoder_open(encoder, tokenizer, &error);
+    if (status == BERTRUN_OK)
+        status = bertrun_tokenizer_encode(*encoder, &TEXTS[2], &options, &tokens, &error);
+    if (status == BERTRUN_OK)
+        status = bertrun_tokenizer_decode(*encoder, tokens.ids, tokens.count, false, &text, &length,
+                                          &error);
+    return status;
+}
+
+/* Opens a tokenizer and uses it with allocation `fail_at` failing; false: there are not so many. */
+static bool survive_tokenizing(const char *path, long fail_at)
+{
+    bertrun_tokenizer *tokenizer;
+    bertrun_encoder *encoder = NULL;
+    long held = memory_held;
+    memory_fail_at = fail_at;
+    bertrun_status status = bertrun_tokenizer_open(&tokenizer, path, &error);
+    if (status == BERTRUN_OK)
+        status = tokenize(tokenizer, &encoder);
+    bool failed = memory_fail_at <= 0;
+    memory_fail_at = 0;
+    cr_assert(status == BERTRUN_OK || (failed && status == BERTRUN_ERR_NOMEM),
+              "allocation %ld: %s (%s)", fail_at, bertrun_status_string(status), error.message);
+    bertrun_encoder_close(&encoder);
+    bertrun_tokenizer_close(&tokenizer);
+    cr_assert_eq(memory_held, held, "allocation %ld: %ld leak", fail_at, memory_held - held);
+    return failed;
+}
+
+Test(out_of_memory, tokenizer_of_a_directory, .timeout = 100)
+{
+    long fail_at = 1;
+    while (survive_tokenizing(tiny("bert"), fail_at))
+        fail_at++;
+    cr_expect_gt(fail_at, 20, "only %ld allocations", fail_at);
+}
