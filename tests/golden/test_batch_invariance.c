@@ -1,6 +1,6 @@
-/* int8 with activations per token, or with fixed parameters: a text's embedding is the same, bit
- * for bit, whatever is in the batch with it, wherever it stands, and however many threads there
- * are. */
+/* int8 with activations per token, or with fixed parameters: a text's embedding, or its logits, is
+ * the same, bit for bit, whatever is in the batch with it, wherever it stands, and however many
+ * threads there are. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -9,15 +9,26 @@
 #include "tests/golden/fixtures.h"
 #include "tests/golden/golden_checks.h"
 
-/* A model, texts, and the texts' embeddings [count, width] as each gets them alone. */
+/* What is compared: bertrun_embed() by its defaults, or bertrun_classify(). */
+typedef bertrun_status result_call(bertrun_session *session, const bertrun_input *inputs,
+                                   size_t count, bertrun_output *output, bertrun_error *error);
+
+/* A model, texts, and the texts' results [count, width] as each gets them alone. */
 typedef struct trial {
     golden_set set;
     bertrun_model *model;
+    result_call *call;
     size_t width;
     float *alone;
 } trial;
 
-/* Embeds texts[order[i]] for all i, `texts_a_call` at a time, and compares with `alone`. */
+static bertrun_status embed(bertrun_session *session, const bertrun_input *inputs, size_t count,
+                            bertrun_output *output, bertrun_error *error)
+{
+    return bertrun_embed(session, inputs, count, NULL, output, error);
+}
+
+/* Runs texts[order[i]] for all i, `texts_a_call` at a time, and compares with `alone`. */
 static bool same_bits(const trial *t, bertrun_session *session, const size_t *order,
                       size_t texts_a_call)
 {
@@ -28,7 +39,7 @@ static bool same_bits(const trial *t, bertrun_session *session, const size_t *or
     for (size_t begin = 0; same && begin < t->set.count; begin += texts_a_call) {
         bertrun_output output;
         size_t left = t->set.count - begin, n = left < texts_a_call ? left : texts_a_call;
-        same = bertrun_embed(session, inputs + begin, n, NULL, &output, NULL) == BERTRUN_OK;
+        same = t->call(session, inputs + begin, n, &output, NULL) == BERTRUN_OK;
         for (size_t i = 0; same && i < n; i++)
             same = memcmp(output.values + i * t->width, t->alone + order[begin + i] * t->width,
                           t->width * sizeof(float)) == 0;
@@ -48,22 +59,29 @@ static void fill_order(size_t which, size_t *order, size_t count)
 
 enum { NUM_ORDERS = 3, MAX_TEXTS = 64 };
 
-static trial trial_open(const char *path, const char *set, bertrun_activations activations)
+static trial trial_of(result_call *call, const char *path, const char *set,
+                      bertrun_activations activations)
 {
-    trial t = {.set = golden_open(set)};
+    trial t = {.set = golden_open(set), .call = call};
     t.model = fixture_model(path ? path : t.set.folder, BERTRUN_PRECISION_INT8, activations);
-    t.width = bertrun_model_get_info(t.model)->embedding_size;
+    const bertrun_model_info *info = bertrun_model_get_info(t.model);
+    t.width = call == embed ? info->embedding_size : info->num_labels;
     t.alone = malloc(t.set.count * t.width * sizeof *t.alone);
     cr_assert(t.set.count <= MAX_TEXTS && t.alone);
     bertrun_session *session = fixture_session(t.model, 1, 0);
     for (size_t i = 0; i < t.set.count; i++) {
         bertrun_output output;
         bertrun_error error;
-        golden_require(bertrun_embed(session, t.set.texts + i, 1, NULL, &output, &error), &error);
+        golden_require(call(session, t.set.texts + i, 1, &output, &error), &error);
         memcpy(t.alone + i * t.width, output.values, t.width * sizeof *t.alone);
     }
     bertrun_session_close(&session);
     return t;
+}
+
+static trial trial_open(const char *path, const char *set, bertrun_activations activations)
+{
+    return trial_of(embed, path, set, activations);
 }
 
 static void trial_close(trial *t)
@@ -122,6 +140,16 @@ Test(batch_invariance, symmetric_activations)
 Test(batch_invariance, fixed_activations)
 {
     check_all(trial_open(NULL, "tiny/distilbert-qat", BERTRUN_ACTIVATIONS_STATIC));
+}
+
+Test(batch_invariance, classifiers)
+{
+    static const char *const sets[] = {"tiny/bert-classifier-f16",
+                                       "tiny/distilbert-classifier-bf16", "tiny/bert-cross-encoder",
+                                       "tiny/bert-next-sentence"};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        check_all(trial_of(bertrun_classify, NULL, sets[i], BERTRUN_ACTIVATIONS_TOKEN));
+    check_all(trial_of(bertrun_classify, NULL, "tiny/distilbert-qat", BERTRUN_ACTIVATIONS_STATIC));
 }
 
 /* A failed call in between leaves the session as good as it was. */
