@@ -48,35 +48,12 @@ static const br_encoder_spec encoder = {
     .num_modules = sizeof encoder_modules / sizeof *encoder_modules,
 };
 
-static const br_module_spec classifier[] = {
-    {BR_MODULE_LINEAR, "classifier", NULL, MEMBER(num_labels), HIDDEN, 0},
-};
-
 static const br_head_spec sequence_classification = {
     .task = BERTRUN_TASK_CLASSIFY,
     .pooled = true,
-    .modules = classifier,
+    .modules = &br_classifier_module,
     .num_modules = 1,
     .has_labels = true,
-};
-
-static const br_head_spec token_classification = {
-    .task = BERTRUN_TASK_NER,
-    .modules = classifier,
-    .num_modules = 1,
-    .has_labels = true,
-};
-
-static const br_module_spec span[] = {
-    {BR_MODULE_LINEAR, "qa_outputs", NULL, MEMBER(num_labels), HIDDEN, 0},
-};
-
-static const br_head_spec question_answering = {
-    .task = BERTRUN_TASK_ANSWER,
-    .modules = span,
-    .num_modules = 1,
-    .has_labels = true,
-    .labels = {"START", "END"},
 };
 
 static const br_module_spec seq_relationship[] = {
@@ -110,8 +87,8 @@ static const br_head_spec masked_lm = {
 static const br_architecture members[] = {
     {"BertModel", &encoder, BR_POOLER_OPTIONAL, {NULL}},
     {"BertForSequenceClassification", &encoder, BR_POOLER_ALWAYS, {&sequence_classification}},
-    {"BertForTokenClassification", &encoder, BR_POOLER_NEVER, {&token_classification}},
-    {"BertForQuestionAnswering", &encoder, BR_POOLER_NEVER, {&question_answering}},
+    {"BertForTokenClassification", &encoder, BR_POOLER_NEVER, {&br_token_classification}},
+    {"BertForQuestionAnswering", &encoder, BR_POOLER_NEVER, {&br_question_answering}},
     {"BertForMaskedLM", &encoder, BR_POOLER_NEVER, {&masked_lm}},
     {"BertForNextSentencePrediction", &encoder, BR_POOLER_ALWAYS, {&next_sentence}},
     {"BertForPreTraining", &encoder, BR_POOLER_ALWAYS, {&masked_lm, &next_sentence}},

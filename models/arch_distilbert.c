@@ -60,29 +60,6 @@ static const br_head_spec sequence_classification = {
     .has_labels = true,
 };
 
-static const br_module_spec classifier[] = {
-    {BR_MODULE_LINEAR, "classifier", NULL, MEMBER(num_labels), HIDDEN, 0},
-};
-
-static const br_head_spec token_classification = {
-    .task = BERTRUN_TASK_NER,
-    .modules = classifier,
-    .num_modules = 1,
-    .has_labels = true,
-};
-
-static const br_module_spec span[] = {
-    {BR_MODULE_LINEAR, "qa_outputs", NULL, MEMBER(num_labels), HIDDEN, 0},
-};
-
-static const br_head_spec question_answering = {
-    .task = BERTRUN_TASK_ANSWER,
-    .modules = span,
-    .num_modules = 1,
-    .has_labels = true,
-    .labels = {"START", "END"},
-};
-
 static const br_module_spec predictions[] = {
     {BR_MODULE_LINEAR, "cls.predictions.transform.dense", "vocab_transform", HIDDEN, HIDDEN, 0},
     {.kind = BR_MODULE_HIDDEN_ACT},
@@ -103,8 +80,8 @@ static const br_head_spec masked_lm = {
 static const br_architecture members[] = {
     {"DistilBertModel", &encoder, BR_POOLER_NEVER, {NULL}},
     {"DistilBertForSequenceClassification", &encoder, BR_POOLER_NEVER, {&sequence_classification}},
-    {"DistilBertForTokenClassification", &encoder, BR_POOLER_NEVER, {&token_classification}},
-    {"DistilBertForQuestionAnswering", &encoder, BR_POOLER_NEVER, {&question_answering}},
+    {"DistilBertForTokenClassification", &encoder, BR_POOLER_NEVER, {&br_token_classification}},
+    {"DistilBertForQuestionAnswering", &encoder, BR_POOLER_NEVER, {&br_question_answering}},
     {"DistilBertForMaskedLM", &encoder, BR_POOLER_NEVER, {&masked_lm}},
 };
 

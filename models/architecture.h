@@ -84,6 +84,11 @@ extern const br_family br_bert_family;
 extern const br_family br_distilbert_family;
 extern const br_family br_lstm_family;
 
+/** Heads that families share, common_heads.c. */
+extern const br_head_spec br_token_classification;
+extern const br_head_spec br_question_answering;
+extern const br_module_spec br_classifier_module; /* a row of num_labels of a row of hidden_size */
+
 /** The head whose outputs have labels, or NULL. */
 const br_head_spec *br_architecture_labelled_head(const br_architecture *architecture);
 

@@ -187,16 +187,17 @@ static bertrun_status check_shape(const br_found *found, const br_tensor_need *n
                    br_tensor_shape_text(need->rank, need->shape, want, sizeof want));
 }
 
-/* A `.bin` has its vectors in F32 and may have its matrices in int8; a directory has floats only.
- */
+/* A `.bin` has its vectors in F32 and may have its matrices in int8; a directory has floats only,
+ * of any size. */
 static bertrun_status check_dtype(const br_checkpoint *checkpoint, const br_found *found,
                                   const br_tensor_need *need, bertrun_error *error)
 {
     br_dtype dtype = found->tensor->dtype;
-    bool ok = br_dtype_is_float(dtype);
+    bool ok = br_dtype_is_float(dtype) || dtype == BR_DTYPE_F64;
     if (checkpoint->is_bin)
-        ok = need->rank == 1 ? dtype == BR_DTYPE_F32
-                             : ok || (need->quantizable && dtype == BR_DTYPE_S8);
+        ok = need->rank == 1
+                 ? dtype == BR_DTYPE_F32
+                 : br_dtype_is_float(dtype) || (need->quantizable && dtype == BR_DTYPE_S8);
     if (ok)
         return BERTRUN_OK;
     return br_fail(error, BERTRUN_ERR_UNSUPPORTED, "%s: tensor \"%s\" has dtype %s", found->path,
@@ -217,6 +218,22 @@ static bertrun_status check_finite(const br_found *found, bertrun_error *error)
             return br_fail(error, BERTRUN_ERR_FORMAT, "%s: tensor \"%s\" is not finite at %zu",
                            found->path, tensor->name, i);
     }
+    return BERTRUN_OK;
+}
+
+/* Nothing computes in F64: the tensor taken last becomes one of F32. */
+static bertrun_status narrow(br_checkpoint *checkpoint, bertrun_error *error)
+{
+    br_tensor *tensor = &checkpoint->tensors[checkpoint->num_tensors - 1];
+    size_t count = br_tensor_count(tensor);
+    float *values = br_alloc(count, sizeof *values);
+    if (!values)
+        return br_fail_nomem(error);
+    br_tensor_to_f32(tensor, 0, count, values);
+    checkpoint->owned[checkpoint->num_tensors - 1] = values;
+    tensor->data = values;
+    tensor->dtype = BR_DTYPE_F32;
+    tensor->bytes = count * sizeof *values;
     return BERTRUN_OK;
 }
 
@@ -241,6 +258,8 @@ static bertrun_status bind_tensor(br_checkpoint *checkpoint, const br_tensor_nee
     if (need->rank == 1)
         BR_TRY(check_finite(&found, error));
     BR_TRY(br_checkpoint_take(checkpoint, found.tensor, need->name, error));
+    if (found.tensor->dtype == BR_DTYPE_F64)
+        BR_TRY(narrow(checkpoint, error));
     checkpoint->tensors[checkpoint->num_tensors - 1].quantizable = need->quantizable;
     checkpoint->tensors[checkpoint->num_tensors - 1].linear = need->linear;
     return BERTRUN_OK;

@@ -293,6 +293,17 @@ static bertrun_status read_labels(br_model_config *config, const json_t *labels,
     return BERTRUN_OK;
 }
 
+/* Before the field was there, every classifier's scores were a softmax, whatever it was for. */
+static bertrun_status check_scores(const br_model_config *config, const json_t *object,
+                                   const char *file, bertrun_error *error)
+{
+    if (config->num_labels == 0 || json_is_string(json_object_get(object, "scores")))
+        return BERTRUN_OK;
+    return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
+                   "%s: an earlier bertrun wrote it, without \"scores\": convert the model again",
+                   file);
+}
+
 static bertrun_status read_dense(br_model_config *config, const json_t *dense, const char *file,
                                  bertrun_error *error)
 {
@@ -316,6 +327,7 @@ static bertrun_status from_object(br_model_config *config, const json_t *object,
         return br_fields_read(object, lstm_fields, NUM_LSTM_FIELDS, config, file, error);
     BR_TRY(br_fields_read(object, encoder_fields, NUM_ENCODER_FIELDS, config, file, error));
     BR_TRY(read_labels(config, json_object_get(object, "labels"), file, error));
+    BR_TRY(check_scores(config, object, file, error));
     BR_TRY(read_dense(config, json_object_get(object, "dense"), file, error));
     return br_model_config_read_prompts(config, object, file, error);
 }

@@ -534,7 +534,9 @@ static bertrun_status do_protocol(machine *m)
     BR_TRY(take_number(m, 1, &protocol));
     if (protocol != 2)
         return br_fail(m->error, BERTRUN_ERR_UNSUPPORTED,
-                       "%s: pickle protocol %d; torch.save() writes 2", m->path, (int)protocol);
+                       "%s: pickle protocol %d, of which 2 is read, the one torch.save() writes "
+                       "unless told otherwise: load it with torch.load() and torch.save() it again",
+                       m->path, (int)protocol);
     return BERTRUN_OK;
 }
 

@@ -52,13 +52,23 @@ static uint16_t load_u16(const uint8_t *bytes, size_t index)
     return value;
 }
 
+static double load_f64(const uint8_t *bytes, size_t index)
+{
+    double value;
+    memcpy(&value, bytes + sizeof value * index, sizeof value);
+    return value;
+}
+
 void br_tensor_to_f32(const br_tensor *tensor, size_t begin, size_t count, float *out)
 {
-    assert(br_dtype_is_float(tensor->dtype));
+    assert(br_dtype_is_float(tensor->dtype) || tensor->dtype == BR_DTYPE_F64);
     assert(begin <= br_tensor_count(tensor) && count <= br_tensor_count(tensor) - begin);
     const uint8_t *bytes = (const uint8_t *)tensor->data + begin * br_dtype_size(tensor->dtype);
     if (tensor->dtype == BR_DTYPE_F32) {
         memcpy(out, bytes, count * sizeof *out);
+    } else if (tensor->dtype == BR_DTYPE_F64) {
+        for (size_t i = 0; i < count; i++)
+            out[i] = (float)load_f64(bytes, i);
     } else if (tensor->dtype == BR_DTYPE_BF16) {
         for (size_t i = 0; i < count; i++)
             out[i] = br_bf16_to_f32(load_u16(bytes, i));

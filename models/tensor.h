@@ -29,7 +29,7 @@ size_t br_dtype_size(br_dtype dtype);
 const char *br_dtype_name(br_dtype dtype); /* as safetensors spells it: "F32", "I8" */
 br_dtype br_dtype_from_name(const char *name);
 
-/** Whether it is F32, F16 or BF16: what br_tensor_to_f32() reads. */
+/** Whether it is F32, F16 or BF16: what weights are used in. */
 bool br_dtype_is_float(br_dtype dtype);
 
 enum { BR_MAX_RANK = 4 };
@@ -52,7 +52,7 @@ typedef struct br_tensor {
 /** Elements of a tensor. */
 size_t br_tensor_count(const br_tensor *tensor);
 
-/** Widens F32, F16 or BF16 elements [begin, begin + count) to f32. */
+/** Widens F32, F16 or BF16 elements [begin, begin + count) to f32, or rounds F64 ones. */
 void br_tensor_to_f32(const br_tensor *tensor, size_t begin, size_t count, float *out);
 
 /** Writes the shape as "[2, 384]"; cut where it does not fit. Returns `text`. */

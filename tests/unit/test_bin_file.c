@@ -385,6 +385,8 @@ Test(bin_file, names_the_field_that_is_wrong)
                  "architecture \"T5Model\" is not supported");
     expect_error(write_config("{\"hidden_act\":\"silu\"}"), BERTRUN_ERR_UNSUPPORTED, "\"silu\"");
     expect_error(write_config("{\"pooling\":\"sum\"}"), BERTRUN_ERR_UNSUPPORTED, "\"sum\"");
+    expect_error(write_config("{\"scores\":null}"), BERTRUN_ERR_UNSUPPORTED,
+                 "without \"scores\": convert the model again");
 }
 
 /* ------------------------------------------------------------------------------ broken bytes */

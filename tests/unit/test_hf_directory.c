@@ -294,6 +294,39 @@ Test(hf_directory, a_single_label_is_scored_by_sigmoid)
     br_checkpoint_close(&checkpoint);
 }
 
+/* The values of a fixture's tensor in F64, each a bit off what F32 can hold. */
+static void widen_fixture(const char *name)
+{
+    fixture_tensor *tensor = fixture_find(&f, name);
+    size_t count = tensor->bytes / sizeof(float);
+    float *values = tensor->data;
+    tensor->data = NULL;
+    fixture_retype(tensor, BR_DTYPE_F64);
+    for (size_t i = 0; i < count; i++)
+        ((double *)tensor->data)[i] = (double)values[i] * (1 + 1e-12);
+    free(values);
+}
+
+Test(hf_directory, f64_becomes_f32)
+{
+    static const char *const names[] = {"bert.embeddings.word_embeddings.weight",
+                                        "bert.encoder.layer.0.output.dense.bias"};
+    fixture_bert(&f, true);
+    float word = ((float *)fixture_find(&f, names[0])->data)[7];
+    float bias = ((float *)fixture_find(&f, names[1])->data)[3];
+    widen_fixture(names[0]);
+    widen_fixture(names[1]);
+    br_checkpoint *checkpoint = saved();
+    const br_tensor *got = br_checkpoint_find(checkpoint, names[0] + strlen("bert."));
+    cr_assert(got->dtype == BR_DTYPE_F32 && got->bytes == 5 * 4 * sizeof(float));
+    cr_expect(((const float *)got->data)[7] == word);
+    got = br_checkpoint_find(checkpoint, names[1] + strlen("bert."));
+    cr_expect(got->dtype == BR_DTYPE_F32 && ((const float *)got->data)[3] == bias);
+    br_checkpoint_close(&checkpoint);
+    ((double *)fixture_find(&f, names[1])->data)[3] = 1e300;
+    expect_error(BERTRUN_ERR_FORMAT, "output.dense.bias\" is not finite at 3");
+}
+
 /* ------------------------------------------------------------------------------------ errors */
 
 static void expect_field_error(const char *change, bertrun_status wanted, const char *part)
@@ -439,7 +472,8 @@ Test(hf_directory, names_a_file_that_is_missing_or_broken)
     fixture_text(&f, "model.safetensors", "junk");
     expect_error_as_it_is(BERTRUN_ERR_FORMAT, "model.safetensors: not a safetensors file");
     cr_assert_eq(remove(fixture_path(&f, "model.safetensors")), 0);
-    expect_error_as_it_is(BERTRUN_ERR_IO, "there is neither model.safetensors nor pytorch_model.bin");
+    expect_error_as_it_is(BERTRUN_ERR_IO,
+                          "there is neither model.safetensors nor pytorch_model.bin");
 }
 
 /* --------------------------------------------------------------------- sentence-transformers */
