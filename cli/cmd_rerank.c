@@ -23,7 +23,9 @@ static const char help[] =
     "  --input-format FORMAT  lines, jsonl or tsv; with --text-field and --id-field as in 'run'\n"
     "  --top-k N              the N best only\n"
     "  --threshold X          those of at least that score\n"
-    "  --logits               logits in place of scores\n"
+    "  --logits               text: logits in place of scores\n"
+    "  --truncation HOW       of pairs that are too long keep the head (default), the tail or\n"
+    "                         head-tail; or error: fail\n"
     "  --format FORMAT        text, json or jsonl; default text\n"
     "  -o, --output FILE      write there, whole or not at all\n"
     "\n"
@@ -38,8 +40,8 @@ static const char help[] =
     "Exit codes: 0 fine; 1 a file, the model or the output failed; 2 a wrong command line.\n";
 
 typedef struct document {
-    size_t index;
-    char *text, *id; /* owned; id NULL: none */
+    size_t index, length;
+    char *text, *id; /* owned; text [length]; id NULL: none */
     float score, logit;
 } document;
 
@@ -53,15 +55,22 @@ typedef struct rerank {
     size_t count, capacity, cut_texts, cut_tokens;
 } rerank;
 
+static const char *const taken[] = {
+    "help",      "output",       "model",   "input",   "input-format", "text-field",
+    "id-field",  "format",       "query",   "top-k",   "threshold",    "logits",
+    "precision", "activations",  "weights", "kernels", "max-length",   "truncation",
+    "threads",   "batch-tokens", "mmap",    NULL,
+};
+static const options_command command = {"rerank", taken};
+
 static cli_exit check(const run_options *options)
 {
-    if (!options->query_given)
+    if (!options->tasks.query)
         return cli_usage("--query: missing, see bertrun rerank --help");
-    if (options->task != RUN_AUTO || options->similarity || options->fields.pairs ||
-        options->fields.pair)
-        return cli_usage("--task, --similarity, --pair, --pair-field: not with rerank");
     if (options->format == &out_npy)
-        return cli_usage("--format npy: not with rerank");
+        return cli_usage("--format npy: not with bertrun rerank");
+    if (options->session_settings.long_text == BERTRUN_LONG_TEXT_STRIDE)
+        return cli_usage("--truncation stride: not with bertrun rerank");
     return CLI_OK;
 }
 
@@ -82,7 +91,14 @@ static cli_exit open_all(rerank *state)
         return cli_fail("%s", error.message);
     code = text_source_open(&state->source, options->input, options->texts, options->num_texts,
                             &options->fields);
+    state->source.question = options->tasks.query;
     return code == CLI_OK && !result_file_open(&state->file, options->output) ? CLI_FAILED : code;
+}
+
+static char *copy(const char *text, size_t length)
+{
+    char *out = cli_realloc(NULL, length, 1);
+    return out ? memcpy(out, text, length) : NULL;
 }
 
 static bool keep(rerank *state, const text_batch *batch, size_t i, const bertrun_output *output)
@@ -96,10 +112,12 @@ static bool keep(rerank *state, const text_batch *batch, size_t i, const bertrun
         state->capacity = capacity;
     }
     const char *id = batch->origins[i].id;
+    const bertrun_input *input = &batch->inputs[i];
     document *d = &state->documents[state->count];
     *d = (document){.index = state->count,
-                    .text = strndup(batch->inputs[i].text, batch->inputs[i].length),
-                    .id = id ? strdup(id) : NULL,
+                    .length = input->pair_length,
+                    .text = copy(input->pair, input->pair_length),
+                    .id = id ? copy(id, strlen(id) + 1) : NULL,
                     .score = output->scores[i],
                     .logit = output->values[i]};
     state->count++;
@@ -107,29 +125,20 @@ static bool keep(rerank *state, const text_batch *batch, size_t i, const bertrun
         state->cut_texts++;
         state->cut_tokens += output->texts[i].truncated;
     }
-    return d->text && (d->id || !id) ? true : (cli_fail("out of memory"), false);
+    return d->text && (d->id || !id);
 }
 
-/* The query and each document of the batch. */
+/* Of inputs that are the query and a document. */
 static cli_exit score(rerank *state, const text_batch *batch)
 {
-    const char *query = state->options.tasks.query;
-    bertrun_input *pairs = cli_realloc(NULL, batch->count, sizeof *pairs);
     bertrun_output output;
     bertrun_error error;
-    cli_exit code = pairs ? CLI_OK : CLI_FAILED;
-    for (size_t i = 0; pairs && i < batch->count; i++)
-        pairs[i] = (bertrun_input){.text = query,
-                                   .length = strlen(query),
-                                   .pair = batch->inputs[i].text,
-                                   .pair_length = batch->inputs[i].length};
-    if (pairs && bertrun_classify(state->session, pairs, batch->count, &output, &error))
-        code = cli_fail("%s", error.message);
-    for (size_t i = 0; code == CLI_OK && i < batch->count; i++)
+    if (bertrun_classify(state->session, batch->inputs, batch->count, &output, &error))
+        return text_source_fail(&state->source, batch, &error);
+    for (size_t i = 0; i < batch->count; i++)
         if (!keep(state, batch, i, &output))
-            code = CLI_FAILED;
-    free(pairs);
-    return code;
+            return CLI_FAILED;
+    return CLI_OK;
 }
 
 static cli_exit score_all(rerank *state)
@@ -166,14 +175,14 @@ static void write_json(const document *d, FILE *stream)
     fputs(", \"logit\": ", stream);
     json_write_float(stream, d->logit);
     fputs(", \"text\": ", stream);
-    json_write_string(stream, d->text);
+    json_write_text(stream, d->text, d->length);
     fputc('}', stream);
 }
 
 static void write_text(const rerank *state, const document *d, FILE *stream)
 {
     char title[TITLE_BYTES];
-    result_title(title, &(bertrun_input){.text = d->text, .length = strlen(d->text)}, d->id);
+    result_title(title, &(bertrun_input){.text = d->text, .length = d->length}, d->id);
     fprintf(stream, "%4zu  %7.4f  %s\n", d->index,
             (double)(state->options.tasks.logits ? d->logit : d->score), title);
 }
@@ -231,7 +240,7 @@ cli_exit cli_rerank(int argc, char **argv)
 {
     rerank state = {0};
     cli_exit code = CLI_USAGE;
-    if (run_options_parse(&state.options, argc, argv))
+    if (run_options_parse(&state.options, argc, argv, &command))
         code = state.options.help ? cli_help(help) : open_all(&state);
     bool help_only = state.options.help;
     if (code == CLI_OK && !help_only)

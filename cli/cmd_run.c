@@ -1,5 +1,4 @@
 /* bertrun run: texts in, embeddings or classes out, batch by batch. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,8 +26,6 @@ typedef struct run {
     bertrun_entities entities;
     bertrun_answers answers;
     bertrun_masks masks;
-    bertrun_input *questions; /* --question and a text each */
-    size_t questions_capacity;
     progress progress;
     size_t texts, cut_texts, cut_tokens, cut_length;
     size_t long_texts, windows; /* with --truncation stride */
@@ -140,6 +137,19 @@ static cli_exit read_ranges(run *state, const bertrun_model_info *info)
     return code;
 }
 
+/* Windows are for tasks that can join what is found in each. */
+static cli_exit check_long_texts(const run_options *options, result_kind kind)
+{
+    bertrun_long_text how = options->session_settings.long_text;
+    bool joins = kind == RESULT_EMBEDDING || kind == RESULT_SIMILARITY || kind == RESULT_ENTITIES;
+    if (kind == RESULT_ANSWERS && how != BERTRUN_LONG_TEXT_HEAD)
+        return cli_usage("--truncation: not with --task answer, which runs long contexts in "
+                         "windows");
+    if (how == BERTRUN_LONG_TEXT_STRIDE && !joins)
+        return cli_usage("--truncation stride: only with --task embed or ner");
+    return CLI_OK;
+}
+
 /* Options of a task that is another one. */
 static cli_exit check_task(const run_options *options, result_kind kind)
 {
@@ -147,10 +157,11 @@ static cli_exit check_task(const run_options *options, result_kind kind)
     bool found = kind == RESULT_ENTITIES || kind == RESULT_ANSWERS || kind == RESULT_FILLS;
     if (found && options->format == &out_npy)
         return cli_usage("--format npy: %s are no array", result_kind_name(kind));
-    if (options->query_given)
-        return cli_usage("--query: only with bertrun rerank");
     if ((tasks->query || tasks->no_answer || tasks->max_answer_tokens) && kind != RESULT_ANSWERS)
         return cli_usage("--question, --no-answer, --max-answer-tokens: only with --task answer");
+    if (tasks->query && (options->fields.pairs || options->fields.pair))
+        return cli_usage("--question: not together with --pair or --pair-field, where each text "
+                         "has its own");
     if (options->aggregation_given && kind != RESULT_ENTITIES)
         return cli_usage("--aggregation: only with --task ner");
     if ((tasks->has_threshold || tasks->logits) && kind != RESULT_CLASSES)
@@ -160,7 +171,7 @@ static cli_exit check_task(const run_options *options, result_kind kind)
     if (options->session_settings.stride && kind != RESULT_ANSWERS &&
         options->session_settings.long_text != BERTRUN_LONG_TEXT_STRIDE)
         return cli_usage("--stride: only with --truncation stride or --task answer");
-    return CLI_OK;
+    return check_long_texts(options, kind);
 }
 
 static cli_exit open_model(run *state)
@@ -206,6 +217,7 @@ static cli_exit open_files(run *state)
     const run_options *options = &state->options;
     cli_exit code = text_source_open(&state->source, options->input, options->texts,
                                      options->num_texts, &options->fields);
+    state->source.question = options->tasks.query;
     if (code == CLI_OK && writes_files(state))
         code = hidden_files_begin(options->output);
     else if (code == CLI_OK && !result_file_open(&state->file, options->output))
@@ -271,28 +283,6 @@ static void attach_found(const run *state, size_t i, result_row *row)
         return;
     row->num_found = offsets[i + 1] - offsets[i];
     row->num_fills = state->masks.num_fills;
-}
-
-/* --question goes with every text. */
-static bool add_question(run *state, text_batch *batch)
-{
-    const char *question = state->options.tasks.query;
-    if (!question)
-        return true;
-    if (batch->count > state->questions_capacity) {
-        bertrun_input *grown = cli_realloc(state->questions, batch->count, sizeof *grown);
-        if (!grown)
-            return false;
-        state->questions = grown;
-        state->questions_capacity = batch->count;
-    }
-    for (size_t i = 0; i < batch->count; i++)
-        state->questions[i] = (bertrun_input){.text = question,
-                                              .length = strlen(question),
-                                              .pair = batch->inputs[i].text,
-                                              .pair_length = batch->inputs[i].length};
-    batch->inputs = state->questions;
-    return true;
 }
 
 static bertrun_status compute(run *state, const bertrun_input *inputs, size_t count,
@@ -389,18 +379,16 @@ static bool emit_all(run *state, const text_batch *batch, const bertrun_output *
            result_file_flush(&state->file);
 }
 
-/* One text is at fault: it is named by its line, and what came before it is not lost. */
-static cli_exit fail_text(run *state, const text_batch *batch, const bertrun_error *error)
+/* Where one text is at fault, what came before it is not lost. */
+static cli_exit fail_batch(run *state, const text_batch *batch, const bertrun_error *error)
 {
     bertrun_output output;
     bertrun_error ignored;
-    size_t before = error->input;
-    const char *detail = strstr(error->message, ": ");
+    size_t before = error->input < batch->count ? error->input : 0;
     if (before > 0 && (compute(state, batch->inputs, before, &output, &ignored) != BERTRUN_OK ||
                        !emit_all(state, batch, &output)))
         return CLI_FAILED;
-    return cli_fail("%s: line %" PRIu64 "%s", state->source.reader.name,
-                    batch->origins[before].line, detail ? detail : "");
+    return text_source_fail(&state->source, batch, error);
 }
 
 static cli_exit process(run *state)
@@ -414,11 +402,8 @@ static cli_exit process(run *state)
             return CLI_FAILED;
         if (batch.count == 0)
             return CLI_OK;
-        if (!add_question(state, &batch))
-            return CLI_FAILED;
         if (compute(state, batch.inputs, batch.count, &output, &error) != BERTRUN_OK)
-            return error.input < batch.count ? fail_text(state, &batch, &error)
-                                             : cli_fail("%s", error.message);
+            return fail_batch(state, &batch, &error);
         if (!emit_all(state, &batch, &output))
             return CLI_FAILED;
         progress_update(&state->progress, state->texts, state->source.reader.bytes,
@@ -470,7 +455,7 @@ cli_exit cli_run(int argc, char **argv)
 {
     run state = {0};
     cli_exit code = CLI_USAGE;
-    if (run_options_parse(&state.options, argc, argv))
+    if (run_options_parse(&state.options, argc, argv, NULL))
         code = state.options.help ? run_print_help() : open_model(&state);
     if (state.options.help) {
         run_options_free(&state.options);
@@ -483,7 +468,6 @@ cli_exit cli_run(int argc, char **argv)
     similarity_free(&state.gathered);
     free(state.ranges);
     free(state.decoded);
-    free(state.questions);
     run_options_free(&state.options);
     result_writer_close(&state.writer);
     result_file_discard(&state.file);

@@ -1,6 +1,5 @@
 /* Classes: the best label, or, with --top-k or --threshold, the best ones, and no others. */
 #include <stdint.h>
-#include <string.h>
 
 #include "cli/found.h"
 #include "cli/json_write.h"
@@ -34,18 +33,9 @@ static size_t next_chosen(const result_writer *writer, const result_row *row, si
     return enough || low ? row->width : next;
 }
 
-static size_t longest_label(const result_writer *writer, const result_row *row)
-{
-    size_t longest = 0;
-    for (size_t i = 0; i < row->width; i++)
-        if (strlen(writer->model->labels[i]) > longest)
-            longest = strlen(writer->model->labels[i]);
-    return longest;
-}
-
 void out_classes_text(const result_writer *writer, const result_row *row)
 {
-    int width = (int)longest_label(writer, row);
+    int width = result_label_width(writer->model);
     const float *shown = writer->tasks->logits ? row->values : row->scores;
     size_t given = 0, label = SIZE_MAX;
     while ((label = next_chosen(writer, row, label, given++)) < row->width)

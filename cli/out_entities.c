@@ -1,21 +1,10 @@
 /* Named entities: a line each to read, a list for programs. */
-#include <string.h>
-
 #include "cli/found.h"
 #include "cli/json_write.h"
 
-static size_t longest_label(const bertrun_model_info *model)
-{
-    size_t longest = 0;
-    for (size_t i = 0; i < model->num_labels; i++)
-        if (strlen(model->labels[i]) > longest)
-            longest = strlen(model->labels[i]);
-    return longest;
-}
-
 void out_entities_text(const result_writer *writer, const result_row *row)
 {
-    int width = (int)longest_label(writer->model);
+    int width = result_label_width(writer->model);
     for (size_t i = 0; i < row->num_found; i++) {
         char part[TITLE_BYTES];
         const bertrun_entity *entity = &row->entities[i];

@@ -33,6 +33,15 @@ const char *result_kind_name(result_kind kind)
     return names[kind];
 }
 
+int result_label_width(const bertrun_model_info *model)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < model->num_labels; i++)
+        if (strlen(model->labels[i]) > longest)
+            longest = strlen(model->labels[i]);
+    return (int)longest;
+}
+
 size_t result_best_label(const result_row *row)
 {
     size_t best = 0;

@@ -81,6 +81,9 @@ const result_format *result_format_find(const char *name);
 /** The name of a kind's values: "embedding", "logits", "hidden_states", "similarity". */
 const char *result_kind_name(result_kind kind);
 
+/** Bytes of the model's longest label. */
+int result_label_width(const bertrun_model_info *model);
+
 /** Index of the largest score. */
 size_t result_best_label(const result_row *row);
 

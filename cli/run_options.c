@@ -67,9 +67,9 @@ static const char help_compute[] =
     "                         where that is faster; the results are the same, bit for bit\n"
     "  --max-length N         tokens a text, special ones included\n"
     "  --truncation HOW       of longer texts keep the head (default), the tail, or head-tail, a\n"
-    "                         quarter and the rest; or error: fail; or stride: cut nothing, "
-    "average\n"
-    "                         the embeddings of windows. What is cut is counted\n"
+    "                         quarter and the rest; or error: fail; or stride (embed, ner): cut\n"
+    "                         nothing, run in windows, average their embeddings. What is cut is\n"
+    "                         counted\n"
     "  --stride N             tokens that neighbouring windows share; default 0, answer: 128\n"
     "  --threads N            default 0: as many as this process may use\n"
     "  --batch-tokens N       tokens in one forward pass; bounds the memory\n"
@@ -353,7 +353,6 @@ static bool take_option(run_options *options, int option)
     case QUESTION:
     case QUERY:
         options->tasks.query = optarg;
-        options->query_given = option == QUERY;
         return true;
     case NO_ANSWER:
         return (options->tasks.no_answer = true);
@@ -381,6 +380,30 @@ static bool take_option(run_options *options, int option)
     default:
         return false;
     }
+}
+
+static const char *name_of(int option)
+{
+    const struct option *known = long_options;
+    while (known->name && known->val != option)
+        known++;
+    return known->name;
+}
+
+/* Whether the command takes the option; complains where it does not. */
+static bool is_taken(const options_command *command, int option)
+{
+    const char *name = name_of(option);
+    if (!name || (!command && option != QUERY))
+        return true;
+    for (size_t i = 0; command && command->options[i]; i++)
+        if (strcmp(command->options[i], name) == 0)
+            return true;
+    if (command)
+        cli_usage("--%s: not with bertrun %s", name, command->name);
+    else
+        cli_usage("--query: only with bertrun rerank");
+    return false;
 }
 
 static bool check_input(const run_options *options)
@@ -416,10 +439,10 @@ static bool check_codes(const run_options *options)
 }
 
 /* What single options cannot know. */
-static bool check(const run_options *options)
+static bool check(const run_options *options, const options_command *command)
 {
     if (!options->model)
-        cli_usage("--model: missing, see bertrun run --help");
+        cli_usage("--model: missing, see bertrun %s --help", command ? command->name : "run");
     else if (options->input && options->num_texts)
         cli_usage("--input: not together with texts as arguments");
     else if (options->similarity && options->task != RUN_AUTO && options->task != RUN_EMBED)
@@ -435,7 +458,7 @@ static bool check(const run_options *options)
     return false;
 }
 
-bool run_options_parse(run_options *options, int argc, char **argv)
+bool run_options_parse(run_options *options, int argc, char **argv, const options_command *command)
 {
     *options = (run_options){.format = &out_text};
     bertrun_model_settings_init(&options->model_settings);
@@ -445,11 +468,11 @@ bool run_options_parse(run_options *options, int argc, char **argv)
     options->model_settings.log = cli_log;
     options->session_settings.threads = 0;
     for (int option; (option = cli_next_option(argc, argv, ":ho:", long_options)) != -1;)
-        if (!take_option(options, option))
+        if (!is_taken(command, option) || !take_option(options, option))
             return false;
     options->texts = argv + optind;
     options->num_texts = (size_t)(argc - optind);
-    return options->help || check(options);
+    return options->help || check(options, command);
 }
 
 void run_options_free(run_options *options)

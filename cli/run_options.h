@@ -22,7 +22,7 @@ typedef struct run_options {
     run_task task;
     text_fields fields; /* of the input */
     task_options tasks;
-    bool similarity, aggregation_given, query_given;
+    bool similarity, aggregation_given;
     bool help;
     const char *ranges, *calibration; /* .npy files, or NULL */
     int *layers;                      /* [hidden_options.num_layers], owned */
@@ -36,8 +36,17 @@ typedef struct run_options {
     size_t num_texts;
 } run_options;
 
-/** Fills `options`; false, having complained, where the command line is wrong. */
-bool run_options_parse(run_options *options, int argc, char **argv);
+/** A command that takes some of the options of 'run'. */
+typedef struct options_command {
+    const char *name;
+    const char *const *options; /* long names, NULL at the end */
+} options_command;
+
+/**
+ * Fills `options`, of `command` (NULL: of 'run'); false, having complained, where the command line
+ * is wrong.
+ */
+bool run_options_parse(run_options *options, int argc, char **argv, const options_command *command);
 void run_options_free(run_options *options);
 
 /** Prints the help text on standard output. */

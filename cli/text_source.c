@@ -1,5 +1,6 @@
 #include "cli/text_source.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -92,6 +93,15 @@ static bool append(text_source *source, const text_record *record, size_t index)
            (!record->id || store(source, record->id, strlen(record->id), &place->id));
 }
 
+/* The question and the text. */
+static void ask(const char *question, bertrun_input *input)
+{
+    input->pair = input->text;
+    input->pair_length = input->length;
+    input->text = question;
+    input->length = strlen(question);
+}
+
 /* The arena moves no more: fills in the pointers. */
 static void fill_batch(const text_source *source, size_t count, text_batch *batch)
 {
@@ -103,6 +113,8 @@ static void fill_batch(const text_source *source, size_t count, text_batch *batc
             .pair = place->pair == SIZE_MAX ? NULL : source->arena + place->pair,
             .pair_length = place->pair_length,
         };
+        if (source->question)
+            ask(source->question, &source->inputs[i]);
         source->origins[i] = (text_origin){
             .line = place->line,
             .id = place->id == SIZE_MAX ? NULL : source->arena + place->id,
@@ -127,4 +139,14 @@ bool text_source_read(text_source *source, const batch_limits *limits, text_batc
     }
     fill_batch(source, count, batch);
     return count > 0 || !source->failed;
+}
+
+cli_exit text_source_fail(const text_source *source, const text_batch *batch,
+                          const bertrun_error *error)
+{
+    const char *detail = strstr(error->message, ": "); /* after "input N" */
+    if (error->input >= batch->count)
+        return cli_fail("%s", error->message);
+    return cli_fail("%s: line %" PRIu64 "%s", source->reader.name,
+                    batch->origins[error->input].line, detail ? detail : "");
 }

@@ -24,6 +24,8 @@ typedef struct text_batch {
 typedef struct text_source {
     text_reader reader;
     uint64_t size; /* of the input, 0 where it is not known */
+    const char
+        *question; /* set after opening: each text becomes the second one of a pair with it */
     bool failed;   /* a line was wrong, and was complained about */
     char *arena;   /* the batch's texts and ids, one after another */
     size_t arena_used, arena_capacity;
@@ -51,5 +53,9 @@ bool text_source_is_terminal(const text_source *source);
  * before it is not lost; then the next call returns false, and the complaint was made already.
  */
 bool text_source_read(text_source *source, const batch_limits *limits, text_batch *batch);
+
+/** Complains of what a call made of the batch: where one text is at fault, by its line. */
+cli_exit text_source_fail(const text_source *source, const text_batch *batch,
+                          const bertrun_error *error);
 
 #endif

@@ -47,8 +47,9 @@ static bertrun_status choose(const br_encode_options *options, size_t room, bool
                        "truncation only_second needs a pair, and there is one text");
     if (counts[target] <= total - room)
         return br_fail(error, BERTRUN_ERR_ARGUMENT,
-                       "%zu tokens would have to go, but the text to be cut has only %zu",
-                       total - room, counts[target]);
+                       "the %s text's %zu tokens leave no room for the other one in a maximum "
+                       "of %zu, special tokens included",
+                       target == 1 ? "first" : "second", counts[1 - target], options->max_length);
     kept[target] -= total - room;
     return BERTRUN_OK;
 }
@@ -60,8 +61,8 @@ static bertrun_status cut(const br_encode_options *options, size_t kept, size_t 
     bool all = options->overflow && kept < count;
     if (all && options->stride >= kept)
         return br_fail(error, BERTRUN_ERR_ARGUMENT,
-                       "stride %zu is not smaller than the %zu tokens that a window holds",
-                       options->stride, kept);
+                       "a window holds %zu tokens of the text, which must be more than stride, %zu",
+                       kept, options->stride);
     size_t step = all ? kept - options->stride : 1;
     size_t needed = all ? (count - kept + step - 1) / step + 1 : 1;
     if (!br_buffer_reserve(windows, needed, sizeof(br_range)))

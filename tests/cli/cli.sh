@@ -447,8 +447,12 @@ test_answers() {
   shows '^   0  0\.[0-9]*  0-0  \(no answer\)$' "${answer[@]}" --question 'who?' --no-answer \
     --top-k 99 'the man'
   expect 1 'line 1: a question and its context are a pair' "${answer[@]}" 'the man'
-  expect 1 'arguments: line 1: .*tokens' "${answer[@]}" --max-length 6 --question \
-    'who sat on the mat and so on' 'the man'
+  expect 1 "arguments: line 1: the first text's 10 tokens leave no room for the other one" \
+    "${answer[@]}" --max-length 6 --question 'who sat on the mat and so on' 'the man'
+  expect 1 'line 1: a window holds 1 tokens of the text, which must be more than stride, 3' \
+    "${answer[@]}" --max-length 8 --stride 3 --question 'who sat' 'the man sat on the mat'
+  expect 2 '--question: not together with --pair' "${answer[@]}" --question who --pair x
+  expect 2 '--truncation: not with --task answer' "${answer[@]}" --truncation error --question x y
   expect 2 '--question, --no-answer.*: only with --task answer' "$bertrun" --model "$bert" \
     --question x y
 }
@@ -461,6 +465,7 @@ test_fill_mask() {
   expect 1 'line 2: has no \[MASK\]' "${fill[@]}" 'a [MASK]' 'the man'
   expect 1 'task ner: DistilBertForMaskedLM has no such head; its own is for fill-mask' \
     "${fill[@]}" --task ner x
+  expect 2 '--truncation stride: only with --task embed or ner' "${fill[@]}" --truncation stride x
   shows '^(NEXT|RANDOM) ' "$bertrun" --model "$BERTRUN_GOLDEN/tiny/bert-pretraining" \
     --task classify hello
 }
@@ -490,7 +495,16 @@ test_rerank() {
   printf '{"text": "a man", "key": 7}\n' >docs.jsonl
   shows '"id": 7, "score"' "${rerank[@]}" --input docs.jsonl --input-format jsonl --id-field key \
     --format jsonl
+  shows '"text": "a\\u0000b"' "${rerank[@]}" --format jsonl --input-format jsonl \
+    --input <(echo '{"text": "a\u0000b"}')
   expect 2 '--query: missing' "$bertrun" rerank --model "$bert" x
+  expect 2 '--model: missing, see bertrun rerank' "$bertrun" rerank --query x
+  expect 2 '--pooling: not with bertrun rerank' "${rerank[@]}" --pooling mean x
+  expect 2 '--question: not with bertrun rerank' "${rerank[@]}" --question x y
+  expect 2 '--truncation stride: not with bertrun rerank' "${rerank[@]}" --truncation stride x
+  printf 'a\n\nthe cat sat on the mat\n' >docs.txt
+  expect 1 '^bertrun: docs.txt: line 3: 11 tokens are more than max_length, 8$' \
+    "${rerank[@]}" --truncation error --max-length 8 --input docs.txt
   expect 1 'rerank needs a classifier of one label; BertModel has 0' \
     "$bertrun" rerank --model "$bert" --query x y
   expect 2 '--query: only with bertrun rerank' "$bertrun" --model "$bert" --query x y
@@ -522,7 +536,7 @@ test_tokenize_truncation_and_windows() {
   grep -q '^bertrun: 1 of 1 texts were longer than 4 tokens: 1 tokens were cut off$' err
   [[ $("${tokenize[@]}" --max-length 4 --truncation-side left 'the ! un' 2>err) == '2 8 6 3' ]]
   [[ $("${tokenize[@]}" --max-length 4 --stride 1 'the ! un' 2>err) == $'2 5 8 3\n2 8 6 3' ]]
-  expect 1 'text 1: stride 2 is not smaller' "${tokenize[@]}" --max-length 4 --stride 2 'the ! un'
+  expect 1 'text 1: a window holds 2 tokens of the text, which must be more than stride, 2' "${tokenize[@]}" --max-length 4 --stride 2 'the ! un'
   expect 2 '--stride: needs --max-length' "${tokenize[@]}" --stride 2 the
 }
 
