@@ -38,7 +38,4 @@ bertrun_session *fixture_session(const bertrun_model *model, int threads, size_t
 /** Cosine of the angle between a and b, [n] each. */
 double fixture_cosine(const float *a, const float *b, size_t n);
 
-/** Spearman's rank correlation of x and y, [n] each; equal values share their average rank. */
-double fixture_spearman(const double *x, const double *y, size_t n);
-
 #endif
