@@ -62,6 +62,7 @@ static br_context_window window_of(const bertrun_session *session, size_t sequen
     const size_t *cu_seqlens = session->cu_seqlens.data;
     size_t begin = cu_seqlens[sequence], count = cu_seqlens[sequence + 1] - begin;
     return (br_context_window){
+        .ops = session->model->ops,
         .count = count,
         .type_ids = (const uint8_t *)session->type_ids.data + begin,
         .special_mask = (const uint8_t *)session->special_mask.data + begin,

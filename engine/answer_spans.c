@@ -16,17 +16,13 @@ static bool is_context(const br_context_window *window, size_t token)
 static void normalize(const br_context_window *window, size_t column, float *out)
 {
     const float *logits = window->logits + column;
-    float most = logits[0];
-    double sum = 0;
-    for (size_t i = 1; i < window->count; i++)
-        if (is_context(window, i) && logits[2 * i] > most)
-            most = logits[2 * i];
-    for (size_t i = 0; i < window->count; i++) {
-        out[i] = i == 0 || is_context(window, i) ? expf(logits[2 * i] - most) : 0;
-        sum += (double)out[i];
-    }
+    size_t chosen = 0;
     for (size_t i = 0; i < window->count; i++)
-        out[i] = (float)((double)out[i] / sum);
+        if (i == 0 || is_context(window, i))
+            out[chosen++] = logits[2 * i];
+    window->ops->softmax(out, chosen, out);
+    for (size_t i = window->count; i-- > 0;) /* backwards: no place is read after it is written */
+        out[i] = i == 0 || is_context(window, i) ? out[--chosen] : 0;
 }
 
 /* Keeps the `most` best, in order; returns how many there are now. */

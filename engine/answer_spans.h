@@ -6,6 +6,7 @@
 
 /** One window of a question and its context. */
 typedef struct br_context_window {
+    const br_ops *ops;
     size_t count;
     const uint8_t *type_ids;     /* [count] */
     const uint8_t *special_mask; /* [count] */
