@@ -405,13 +405,15 @@ def make_head(folder, seed, kind, config, dtype):
     last = ours.hidden_states(*packed)[-1]
     encodings = [SimpleNamespace(ids=packed[0][a:b].tolist(), type_ids=packed[1][a:b].tolist())
                  for a, b in zip(packed[2], packed[2][1:])]
-    logits = []
+    logits, relations = [], []
     for e in encodings:
         inputs = {"input_ids": torch.tensor([e.ids])}
         if model.config.model_type == "bert":
             inputs["token_type_ids"] = torch.tensor([e.type_ids])
         with torch.no_grad():
             output = model(**inputs)
+        if "seq_relationship_logits" in output:
+            relations.append(output.seq_relationship_logits[0].numpy())
         if "start_logits" in output:
             logits.append(torch.stack([output.start_logits[0], output.end_logits[0]], 1).numpy())
         elif "prediction_logits" in output:
@@ -420,6 +422,8 @@ def make_head(folder, seed, kind, config, dtype):
             logits.append(output.logits[0].numpy())
     logits = np.concatenate(logits)
     check("logits", ours.token_logits(last), logits)
+    if relations:
+        save(folder, relation_logits=np.stack(relations))
     if "ner" in folder.name:
         int8 = reference.Model(folder, "int8", "token")
         save(folder, token_logits=logits,

@@ -277,6 +277,23 @@ Test(heads, fills)
     check_fills("bert-pretraining");
 }
 
+Test(heads, the_second_head_of_pretraining)
+{
+    head_set set = open_set("bert-pretraining", BERTRUN_PRECISION_F32);
+    bertrun_session *session = open_session(&set, (bertrun_session_settings){.threads = 1});
+    npy_file expected = npy_open(path_of(&set, "relation_logits.npy"));
+    bertrun_output output;
+    bertrun_error error;
+    golden_require(bertrun_classify(session, set.inputs, set.count, &output, &error), &error);
+    cr_assert_eq(output.count * output.width, expected.count);
+    for (size_t i = 0; i < expected.count; i++)
+        cr_expect(fabs((double)output.values[i] - (double)expected.f32[i]) < logits_bound, "%zu",
+                  i);
+    npy_close(&expected);
+    bertrun_session_close(&session);
+    close_set(&set);
+}
+
 /* ------------------------------------------------------------- int8: alone, together, converted */
 
 /* The floats of a call's results for some of the inputs; returns how many. */

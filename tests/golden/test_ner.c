@@ -1,4 +1,4 @@
-/* A real model for named entities: logits in f32, entity F1 of int8 against that of f32. */
+/* A real model for named entities: logits in f32, entity F1 of bf16 and int8 against that of f32. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -207,9 +207,11 @@ static double f1_of(const corpus *c, bertrun_precision precision)
 Test(ner, wnut17_entity_f1)
 {
     corpus c = open_corpus();
-    double f32 = f1_of(&c, BERTRUN_PRECISION_F32), int8 = f1_of(&c, BERTRUN_PRECISION_INT8);
-    cr_log_info("entity F1 %.4f in f32, %.4f in int8", f32, int8);
+    double f32 = f1_of(&c, BERTRUN_PRECISION_F32), bf16 = f1_of(&c, BERTRUN_PRECISION_BF16);
+    double int8 = f1_of(&c, BERTRUN_PRECISION_INT8);
+    cr_log_info("entity F1 %.4f in f32, %.4f in bf16, %.4f in int8", f32, bf16, int8);
     cr_expect(fabs(f32 - 0.4552) < 5e-4, "f32 %.4f", f32); /* as the model's README states it */
+    cr_expect(fabs(bf16 - f32) <= f1_bound, "f32 %.4f, bf16 %.4f", f32, bf16);
     cr_expect(fabs(int8 - f32) <= f1_bound, "f32 %.4f, int8 %.4f", f32, int8);
     close_corpus(&c);
 }
