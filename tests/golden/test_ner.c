@@ -1,4 +1,4 @@
-/* A real model for named entities: logits in f32, entity F1 of bf16 and int8 against that of f32. */
+/* A real model for named entities: logits in f32, entity F1 in bf16 and int8 against f32. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
