@@ -23,6 +23,9 @@ void out_classes_json(const result_writer *writer, const result_row *row);
 /** `"text": ..., "start": ..., "end": ...` and the same in bytes, of a part of the text. */
 void found_span_json(FILE *stream, const char *text, const bertrun_span *span);
 
+/** Begins a line of what was found in a text: its number, and its id if it has one. */
+void found_text_begin(FILE *stream, const result_row *row);
+
 /** The part of the text, printable and shortened. */
 void found_span_text(char title[TITLE_BYTES], const char *text, const bertrun_span *span);
 

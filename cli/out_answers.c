@@ -8,7 +8,8 @@ void out_answers_text(const result_writer *writer, const result_row *row)
         char part[TITLE_BYTES];
         const bertrun_answer *answer = &row->answers[i];
         found_span_text(part, row->input->pair, &answer->span);
-        fprintf(writer->stream, "%4zu  %.4f  %zu-%zu  %s\n", row->index, (double)answer->score,
+        found_text_begin(writer->stream, row);
+        fprintf(writer->stream, "%.4f  %zu-%zu  %s\n", (double)answer->score,
                 answer->span.char_begin, answer->span.char_end, *part ? part : "(no answer)");
     }
 }

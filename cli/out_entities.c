@@ -9,7 +9,8 @@ void out_entities_text(const result_writer *writer, const result_row *row)
         char part[TITLE_BYTES];
         const bertrun_entity *entity = &row->entities[i];
         found_span_text(part, row->input->text, &entity->span);
-        fprintf(writer->stream, "%4zu  %-*s  %.4f  %zu-%zu  %s\n", row->index, width, entity->label,
+        found_text_begin(writer->stream, row);
+        fprintf(writer->stream, "%-*s  %.4f  %zu-%zu  %s\n", width, entity->label,
                 (double)entity->score, entity->span.char_begin, entity->span.char_end, part);
     }
 }

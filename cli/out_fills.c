@@ -7,9 +7,10 @@ void out_fills_text(const result_writer *writer, const result_row *row)
     for (size_t i = 0; i < row->num_found; i++)
         for (size_t k = 0; k < row->num_fills; k++) {
             const bertrun_fill *fill = &row->masks[i].fills[k];
-            fprintf(writer->stream, "%4zu  %zu-%zu  %.4f  %.*s\n", row->index,
-                    row->masks[i].span.char_begin, row->masks[i].span.char_end, (double)fill->score,
-                    (int)fill->token_length, fill->token ? fill->token : "");
+            found_text_begin(writer->stream, row);
+            fprintf(writer->stream, "%zu-%zu  %.4f  %.*s\n", row->masks[i].span.char_begin,
+                    row->masks[i].span.char_end, (double)fill->score, (int)fill->token_length,
+                    fill->token ? fill->token : "");
         }
 }
 

@@ -432,6 +432,11 @@ test_named_entities() {
     "${ner[@]}" --aggregation none --format jsonl 'the cat'
   shows '"windows": 2' "${ner[@]}" --truncation stride --stride 2 --max-length 8 --format jsonl \
     'the cat sat on the mat and so on'
+  printf '{"text": "so", "id": "x1"}\n{"text": "the cat", "id": 7}\n' >in.jsonl
+  shows '^   1  7  [a-z]*  *0\.[0-9]*  [04]-' \
+    "${ner[@]}" --input in.jsonl --input-format jsonl --id-field id
+  shows '^{"index": 1, "id": 7, .*"entities": ' \
+    "${ner[@]}" --input in.jsonl --input-format jsonl --id-field id --format jsonl
   expect 2 '--format npy: entities are no array' "${ner[@]}" --format npy x
   expect 2 '--aggregation: only with --task ner' "$bertrun" --model "$bert" --aggregation max x
   expect 2 "--aggregation: 'min' is none of" "${ner[@]}" --aggregation min x
