@@ -56,8 +56,11 @@ static void write_table(const comparison *c, FILE *stream,
     for (size_t m = 0; m < c->num_models; m++) {
         get(c, m, figures);
         write_row_begin(stream, c, m);
-        for (size_t i = 0; i < count; i++)
-            fprintf(stream, "<td>%.*f</td>", figures[i].metric.decimals, figures[i].value);
+        for (size_t i = 0; i < count; i++) {
+            fputs("<td>", stream);
+            compare_figure_write(stream, &figures[i], 0);
+            fputs("</td>", stream);
+        }
         fputs("</tr>\n", stream);
     }
     fputs("</table></div>\n", stream);

@@ -33,9 +33,10 @@ static void write_table(const comparison *c, FILE *stream, const char *title,
     for (size_t m = 0; m < c->num_models; m++) {
         get(c, m, figures);
         fprintf(stream, "\n%-*s", width, c->models[m].model->name);
-        for (size_t i = 0; i < count; i++)
-            fprintf(stream, " %*.*f", cell_width(&figures[i]), figures[i].metric.decimals,
-                    figures[i].value);
+        for (size_t i = 0; i < count; i++) {
+            fputc(' ', stream);
+            compare_figure_write(stream, &figures[i], cell_width(&figures[i]));
+        }
     }
     fputc('\n', stream);
 }

@@ -280,6 +280,14 @@ void comparison_free(comparison *c)
 
 /* -------------------------------------------------------------------------------------- figures */
 
+void compare_figure_write(FILE *stream, const compare_figure *figure, int width)
+{
+    if (isnan(figure->value))
+        fprintf(stream, "%*s", width, "none");
+    else
+        fprintf(stream, "%*.*f", width, figure->metric.decimals, figure->value);
+}
+
 size_t comparison_quality(const comparison *c, size_t model,
                           compare_figure figures[COMPARE_MAX_FIGURES])
 {

@@ -40,6 +40,9 @@ typedef struct compare_figure {
     double value;
 } compare_figure;
 
+/** Writes the value, right-aligned, or "none": rows of one score correlate with nothing. */
+void compare_figure_write(FILE *stream, const compare_figure *figure, int width);
+
 enum { COMPARE_MAX_FIGURES = 12 };
 
 /** A model's quality: the task's metrics, and an encoder's cosines. Returns how many there are. */

@@ -109,6 +109,18 @@ test_scores_that_are_the_cosines_correlate_fully() {
   [[ $(of spearman) == '-1.0 -1.0' ]]
 }
 
+test_scores_that_are_all_the_same_correlate_with_nothing() {
+  make_scored
+  sed -i 's/^test\t[0-9.]*/test\t2/' data.tsv
+  local end=(--data data.tsv --header --columns a,b,score --where split=test)
+  "$bertrun" compare "$bert" "$bert" "${end[@]}" --report out.html >out
+  grep -Eq '^bert +none +none +1\.00000' out || fail "$(cat out)"
+  grep -q '<td>none</td>' out.html
+  ! grep -qiw 'nan' out out.html || fail "$(grep -iwn nan out out.html | head -3)"
+  "$bertrun" compare "$bert" "$bert" "${end[@]}" --format json >out
+  [[ $(of spearman) == 'null null' ]]
+}
+
 test_text_has_all_figures() {
   make_labelled
   "$bertrun" compare "$classifier" "$classifier":precision=int8 --data data.tsv --header \
