@@ -59,9 +59,13 @@ INLINE void tile(const uint8_t *src, size_t k, const int8_t *weights, fetch ahea
         for (int v = 0; v < vecs; v++)
             w[v] = vec_load(weights + v * VEC_LANES * 4);
 #pragma GCC unroll 16
-        for (int i = 0; i < lines; i++)
-            __builtin_prefetch(ahead.first + fetched / LINE * LINE + i * LINE, 0,
-                               lines == 4 ? 3 : 2);
+        for (int i = 0; i < lines; i++) {
+            const int8_t *line = ahead.first + fetched / LINE * LINE + i * LINE;
+            if (lines == 4) /* clang takes no hint that is not a literal */
+                __builtin_prefetch(line, 0, 3);
+            else
+                __builtin_prefetch(line, 0, 2);
+        }
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
             vec a = vec_splat(src + (size_t)r * k + j);
