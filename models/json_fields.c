@@ -6,15 +6,15 @@
 #include <string.h>
 
 #include "common/file.h"
+#include "common/json_size.h"
 #include "common/memory.h"
-
-/* Parsed JSON takes up to a hundred times its text's memory, so no file of settings may be huge. */
-enum { MAX_JSON_FILE = 8 << 20 };
 
 bertrun_status br_json_parse(json_t **out, const void *text, size_t size, const char *name,
                              bertrun_error *error)
 {
     json_error_t fault;
+    if (br_json_memory(text, size) > BR_JSON_MEMORY)
+        return br_fail(error, BERTRUN_ERR_FORMAT, "%s: too much JSON", name);
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &fault);
     if (!root && fault.line < 0) /* jansson says nothing where memory ran out */
         return br_fail_nomem(error);
@@ -30,11 +30,7 @@ bertrun_status br_json_read(json_t **out, const char *path, bertrun_error *error
     *out = NULL;
     br_file file;
     BR_TRY(br_file_open(&file, path, false, error));
-    bertrun_status status;
-    if (file.size > MAX_JSON_FILE)
-        status = br_fail(error, BERTRUN_ERR_FORMAT, "%s: too large for a file of settings", path);
-    else
-        status = br_json_parse(out, file.data, file.size, path, error);
+    bertrun_status status = br_json_parse(out, file.data, file.size, path, error);
     br_file_close(&file);
     return status;
 }

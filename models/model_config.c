@@ -139,6 +139,8 @@ bertrun_status br_model_config_read_prompts(br_model_config *config, const json_
     };
     BR_TRY(br_fields_read(object, fields, 1, config, file, error));
     json_t *prompts = json_object_get(object, "prompts");
+    if (prompts && !json_is_object(prompts) && !json_is_null(prompts))
+        return br_field_fail(file, "prompts", "is not an object", error);
     config->prompts = br_calloc(json_object_size(prompts), sizeof *config->prompts);
     if (!config->prompts)
         return br_fail_nomem(error);
@@ -307,6 +309,8 @@ static bertrun_status check_scores(const br_model_config *config, const json_t *
 static bertrun_status read_dense(br_model_config *config, const json_t *dense, const char *file,
                                  bertrun_error *error)
 {
+    if (dense && !json_is_array(dense))
+        return br_field_fail(file, "dense", "is not an array", error);
     config->num_dense = json_array_size(dense);
     if (config->num_dense > BR_MAX_DENSE)
         return br_field_fail(file, "dense", "has too many modules", error);

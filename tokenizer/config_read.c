@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json_size.h"
 #include "tokenizer/config.h"
 
 /* Where a reading function stands: the file's name for messages, and where they go. */
@@ -18,10 +19,13 @@ static bertrun_status bad(const struct reader *r, const char *what)
     return br_fail(r->error, BERTRUN_ERR_FORMAT, "%s: %s", r->name, what);
 }
 
-bertrun_status br_tokenizer_parse_json(json_t **root, const char *text, size_t size,
+bertrun_status br_tokenizer_parse_json(json_t **root, const char *text, size_t size, size_t allowed,
                                        const char *name, bertrun_error *error)
 {
     json_error_t problem;
+    *root = NULL;
+    if (br_json_memory(text, size) > allowed)
+        return br_fail(error, BERTRUN_ERR_FORMAT, "%s: too much JSON", name);
     *root = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &problem);
     if (*root)
         return BERTRUN_OK;
@@ -36,6 +40,28 @@ static bool read_flag(const json_t *object, const char *key, bool fallback)
     return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
+/* Refuses the flags `keys`, of which the last is NULL, that are there and are none. */
+static bertrun_status check_flags(const struct reader *r, const json_t *object,
+                                  const char *const *keys)
+{
+    for (; *keys; keys++) {
+        const json_t *value = json_object_get(object, *keys);
+        if (value && !json_is_boolean(value) && !json_is_null(value))
+            return br_fail(r->error, BERTRUN_ERR_FORMAT, "%s: \"%s\" is neither true nor false",
+                           r->name, *keys);
+    }
+    return BERTRUN_OK;
+}
+
+/* Refuses what is there, not null, and not of the type that `good` says. */
+static bertrun_status check_part(const struct reader *r, const json_t *value, bool good,
+                                 const char *key, const char *wanted)
+{
+    if (good || !value || json_is_null(value))
+        return BERTRUN_OK;
+    return br_fail(r->error, BERTRUN_ERR_FORMAT, "%s: \"%s\" is not %s", r->name, key, wanted);
+}
+
 /* A whole number in [0, limit], or -1. */
 static int64_t read_count(const json_t *value, double limit)
 {
@@ -44,13 +70,16 @@ static int64_t read_count(const json_t *value, double limit)
     return good ? (int64_t)number : -1;
 }
 
-/* A copy of a string value, or of `fallback`. Tokens are lines of a file, so no line breaks. */
-static bertrun_status read_token(const struct reader *r, const json_t *value, const char *fallback,
-                                 char **out, size_t *length)
+/* A copy of the object's string, or of `fallback`. Tokens are lines of a file, so no line breaks.
+ */
+static bertrun_status read_token(const struct reader *r, const json_t *object, const char *key,
+                                 const char *fallback, char **out, size_t *length)
 {
+    const json_t *value = json_object_get(object, key);
+    BR_TRY(check_part(r, value, json_is_string(value), key, "a string"));
     const char *text = json_is_string(value) ? json_string_value(value) : fallback;
     if (!text)
-        return bad(r, "a token is not a string");
+        return br_fail(r->error, BERTRUN_ERR_FORMAT, "%s: \"%s\" is missing", r->name, key);
     *length = json_is_string(value) ? json_string_length(value) : strlen(fallback);
     if (memchr(text, '\n', *length) || memchr(text, '\0', *length))
         return bad(r, "a token holds a line break or a NUL");
@@ -77,9 +106,8 @@ static bertrun_status read_model(const struct reader *r, const json_t *model,
     if (json_object_get(model, "type") || !json_object_get(model, "continuing_subword_prefix"))
         BR_TRY(require_type(r, model, "model", "WordPiece"));
     size_t length;
-    BR_TRY(read_token(r, json_object_get(model, "unk_token"), "[UNK]", &out->unk_token, &length));
-    BR_TRY(read_token(r, json_object_get(model, "continuing_subword_prefix"), "##", &out->prefix,
-                      &length));
+    BR_TRY(read_token(r, model, "unk_token", "[UNK]", &out->unk_token, &length));
+    BR_TRY(read_token(r, model, "continuing_subword_prefix", "##", &out->prefix, &length));
     out->max_word_chars = DEFAULT_MAX_WORD_CHARS;
     const json_t *chars = json_object_get(model, "max_input_chars_per_word");
     if (chars) {
@@ -94,10 +122,13 @@ static bertrun_status read_model(const struct reader *r, const json_t *model,
 static bertrun_status read_normalizer(const struct reader *r, const json_t *root,
                                       br_tokenizer_config *out)
 {
+    static const char *const keys[] = {"clean_text", "handle_chinese_chars", "lowercase",
+                                       "strip_accents", NULL};
     const json_t *normalizer = json_object_get(root, "normalizer");
     BR_TRY(require_type(r, normalizer, "normalizer", "BertNormalizer"));
     BR_TRY(require_type(r, json_object_get(root, "pre_tokenizer"), "pre_tokenizer",
                         "BertPreTokenizer"));
+    BR_TRY(check_flags(r, normalizer, keys));
     br_normalizer_flags *flags = &out->normalizer;
     flags->clean_text = read_flag(normalizer, "clean_text", true);
     flags->handle_chinese_chars = read_flag(normalizer, "handle_chinese_chars", true);
@@ -109,7 +140,10 @@ static bertrun_status read_normalizer(const struct reader *r, const json_t *root
 static bertrun_status read_added_token(const struct reader *r, const json_t *value, int64_t id,
                                        br_added_token *out)
 {
-    BR_TRY(read_token(r, json_object_get(value, "content"), NULL, &out->content, &out->length));
+    static const char *const keys[] = {"special",     "lstrip",     "rstrip",
+                                       "single_word", "normalized", NULL};
+    BR_TRY(read_token(r, value, "content", NULL, &out->content, &out->length));
+    BR_TRY(check_flags(r, value, keys));
     if (id < 0)
         return br_fail(r->error, BERTRUN_ERR_FORMAT, "%s: added token \"%s\" has no valid id",
                        r->name, out->content);
@@ -133,10 +167,12 @@ static bertrun_status read_added(const struct reader *r, const json_t *list,
 {
     size_t index;
     json_t *value;
+    BR_TRY(check_part(r, list, json_is_array(list), "added_tokens", "an array"));
     if (!allocate_added(out, json_array_size(list)))
         return br_fail_nomem(r->error);
     json_array_foreach(list, index, value)
     {
+        BR_TRY(check_part(r, value, json_is_object(value), "added_tokens", "an array of objects"));
         int64_t id = read_count(json_object_get(value, "id"), INT32_MAX / 2);
         BR_TRY(read_added_token(r, value, id, &out->added[out->num_added++]));
     }
@@ -245,6 +281,26 @@ static size_t sane_length(const json_t *value)
     return length > 0 ? (size_t)length : 0;
 }
 
+static bertrun_status read_decoder(const struct reader *r, const json_t *decoder,
+                                   br_tokenizer_config *out)
+{
+    static const char *const keys[] = {"cleanup", NULL};
+    BR_TRY(check_part(r, decoder, json_is_object(decoder), "decoder", "an object"));
+    BR_TRY(check_flags(r, decoder, keys));
+    out->cleanup = read_flag(decoder, "cleanup", true);
+    return BERTRUN_OK;
+}
+
+static bertrun_status read_truncation(const struct reader *r, const json_t *truncation,
+                                      br_tokenizer_config *out)
+{
+    const json_t *length = json_object_get(truncation, "max_length");
+    BR_TRY(check_part(r, truncation, json_is_object(truncation), "truncation", "an object"));
+    BR_TRY(check_part(r, length, json_number_value(length) > 0, "max_length", "a positive number"));
+    out->max_length = sane_length(length);
+    return BERTRUN_OK;
+}
+
 bertrun_status br_tokenizer_config_read(br_tokenizer_config *out, const json_t *root,
                                         const char *name, bertrun_error *error)
 {
@@ -255,10 +311,8 @@ bertrun_status br_tokenizer_config_read(br_tokenizer_config *out, const json_t *
     BR_TRY(read_normalizer(&r, root, out));
     BR_TRY(read_added(&r, json_object_get(root, "added_tokens"), out));
     BR_TRY(read_template(&r, json_object_get(root, "post_processor"), out));
-    out->cleanup = read_flag(json_object_get(root, "decoder"), "cleanup", true);
-    out->max_length =
-        sane_length(json_object_get(json_object_get(root, "truncation"), "max_length"));
-    return BERTRUN_OK;
+    BR_TRY(read_decoder(&r, json_object_get(root, "decoder"), out));
+    return read_truncation(&r, json_object_get(root, "truncation"), out);
 }
 
 /* The general classes take tokenizer.json as it is; BERT's own set its normalizer anew. */
@@ -347,9 +401,9 @@ static bertrun_status default_flags(const struct reader *r, const json_t *settin
     out->max_word_chars = DEFAULT_MAX_WORD_CHARS;
     out->cleanup = true;
     size_t length;
-    BR_TRY(read_token(r, NULL, special_name(settings, "unk_token", "[UNK]"), &out->unk_token,
-                      &length));
-    return read_token(r, NULL, "##", &out->prefix, &length);
+    BR_TRY(read_token(r, NULL, "unk_token", special_name(settings, "unk_token", "[UNK]"),
+                      &out->unk_token, &length));
+    return read_token(r, NULL, "continuing_subword_prefix", "##", &out->prefix, &length);
 }
 
 bertrun_status br_tokenizer_config_default(br_tokenizer_config *out, const json_t *settings,

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "common/json_size.h"
 #include "tokenizer/tokenizer_internal.h"
 
 /* Gives a special token its id: by its name in the vocabulary, else among the added tokens. */
@@ -146,7 +147,8 @@ static bertrun_status read_sections(br_tokenizer *t, const br_tokenizer_sections
                                     const char *name, bertrun_error *error)
 {
     json_t *root;
-    BR_TRY(br_tokenizer_parse_json(&root, sections->config, sections->config_size, name, error));
+    BR_TRY(br_tokenizer_parse_json(&root, sections->config, sections->config_size, BR_JSON_MEMORY,
+                                   name, error));
     bertrun_status status = br_tokenizer_config_read(&t->config, root, name, error);
     json_decref(root);
     BR_TRY(status);

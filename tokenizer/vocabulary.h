@@ -21,10 +21,12 @@ typedef struct br_vocabulary {
     void *owned_text, *owned_table;
 } br_vocabulary;
 
-/** Token ids fit the trie's values; a token is not longer than this many bytes. */
-enum { BR_MAX_TOKENS = BR_TRIE_MAX_VALUE, BR_MAX_TOKEN_BYTES = 4096 };
+/** A million tokens are sorted in less than 64 MB, and fit the trie's values; a token is not longer
+ * than this many bytes. */
+enum { BR_MAX_TOKENS = 1 << 20, BR_MAX_TOKEN_BYTES = 4096 };
 
-/** Sets out->text from a vocab.txt: line ends made "\n", the last one added where missing. IO, NOMEM.
+/** Sets out->text from a vocab.txt: line ends made "\n", the last one added where missing. IO,
+ * NOMEM.
  */
 bertrun_status br_vocabulary_read(br_vocabulary *out, const char *path, bertrun_error *error);
 
