@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* O_TMPFILE */
 #include "common/file.h"
 
 #include <errno.h>
@@ -95,16 +96,37 @@ bool br_path_is_file(const char *path)
 
 enum { TEMPORARY_SUFFIX = 32 }; /* bytes for ".PID.N.tmp" and the NUL */
 
-/* Creates a new file named after `path` with the permissions that the umask allows; its name goes
- * to `temporary`. Returns the descriptor, or -1 with errno. */
-static int create_beside(char *temporary, const char *path)
+/*
+ * Gives a file a name beside `path`, which goes to `temporary`: the one that `unnamed` is open on,
+ * or where that is -1 a new one, with the permissions that the umask allows. Returns its
+ * descriptor, or -1 with errno.
+ */
+static int create_beside(char *temporary, const char *path, int unnamed)
 {
+    char link[40];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", unnamed);
     for (int attempt = 0;; attempt++) {
         sprintf(temporary, "%s.%d.%d.tmp", path, (int)getpid(), attempt);
-        int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        int fd = unnamed;
+        if (unnamed < 0)
+            fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        else if (linkat(AT_FDCWD, link, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) != 0)
+            fd = -1;
         if (fd >= 0 || errno != EEXIST || attempt == 999)
             return fd;
     }
+}
+
+/* A file without a name in the directory of `path`, of which nothing is left if this process is
+ * killed; -1 where the system cannot. `directory` is [strlen(path) + 2] of scratch. */
+static int create_unnamed(char *directory, const char *path)
+{
+    strcpy(directory, path);
+    char *slash = strrchr(directory, '/');
+    strcpy(slash ? slash + 1 : directory, ".");
+    if (access("/proc/self/fd", X_OK) != 0)
+        return -1;
+    return open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
 }
 
 /* The path to write: what a symbolic link leads to, so that the link is not replaced. */
@@ -128,7 +150,10 @@ static int create(br_file_writer *writer)
         errno = ENOMEM;
         return -1;
     }
-    int fd = create_beside(writer->temporary, writer->path);
+    int fd = create_unnamed(writer->temporary, writer->path);
+    writer->temporary[0] = '\0';
+    if (fd < 0)
+        fd = create_beside(writer->temporary, writer->path, -1);
     if (fd < 0) {
         int fault = errno;
         br_free(writer->temporary);
@@ -168,11 +193,20 @@ static bool sync_stream(FILE *stream)
     return fflush(stream) == 0 && (fsync(fileno(stream)) == 0 || errno == EINVAL);
 }
 
+static bertrun_status sync_and_name(br_file_writer *writer, bertrun_error *error)
+{
+    if (!sync_stream(writer->stream))
+        return fail_errno(error, writer->path, "cannot write");
+    if (!writer->temporary || writer->temporary[0] ||
+        create_beside(writer->temporary, writer->path, fileno(writer->stream)) >= 0)
+        return BERTRUN_OK;
+    writer->temporary[0] = '\0';
+    return fail_errno(error, writer->path, "cannot create");
+}
+
 bertrun_status br_file_writer_commit(br_file_writer *writer, bertrun_error *error)
 {
-    bertrun_status status = BERTRUN_OK;
-    if (!sync_stream(writer->stream))
-        status = fail_errno(error, writer->path, "cannot write");
+    bertrun_status status = sync_and_name(writer, error);
     if (fclose(writer->stream) != 0 && status == BERTRUN_OK)
         status = fail_errno(error, writer->path, "cannot write");
     writer->stream = NULL;

@@ -27,13 +27,14 @@ bool br_path_is_directory(const char *path);
 bool br_path_is_file(const char *path);
 
 /**
- * A file under construction: bytes go to a temporary file beside `path`. Where `path` is a device
- * or a pipe they go straight there.
+ * A file under construction: bytes go to a temporary file beside `path`, which has no name before
+ * it is committed, where the file system can do so: of a process that is killed nothing is left.
+ * Where `path` is a device or a pipe they go straight there.
  */
 typedef struct br_file_writer {
     FILE *stream;
     char *path;      /* symbolic links resolved */
-    char *temporary; /* NULL: written in place */
+    char *temporary; /* its name; empty: none so far; NULL: written in place */
 } br_file_writer;
 
 bertrun_status br_file_writer_open(br_file_writer *out, const char *path, bertrun_error *error);

@@ -1,9 +1,12 @@
+#define _GNU_SOURCE /* O_TMPFILE */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/file.h"
@@ -129,6 +132,36 @@ Test(file, a_failed_write_leaves_the_old_file_and_no_other)
     cr_assert_not_null(strstr(error.message, "/a: cannot write"), "%s", error.message);
     expect_content(fixture_path(&f, "a"), "old");
     cr_assert_eq(fixture_count_files(&f), 1);
+}
+
+/* Whether the directory can hold a file without a name. */
+static bool has_unnamed_files(void)
+{
+    int fd = open(f.directory, O_TMPFILE | O_WRONLY, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 && access("/proc/self/fd", X_OK) == 0;
+}
+
+Test(file, a_killed_writer_leaves_nothing)
+{
+    if (!has_unnamed_files())
+        cr_skip_test("needs O_TMPFILE, which this file system or this kernel has not");
+    fixture_text(&f, "a", "old");
+    size_t before = fixture_count_files(&f);
+    pid_t child = fork();
+    if (child == 0) {
+        br_file_writer writer;
+        if (br_file_writer_open(&writer, fixture_path(&f, "a"), NULL) == BERTRUN_OK &&
+            br_file_writer_write(&writer, "new", 3, NULL) == BERTRUN_OK &&
+            fflush(writer.stream) == 0)
+            raise(SIGKILL);
+        _exit(0);
+    }
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFSIGNALED(status), "%d", status);
+    cr_expect_eq(fixture_count_files(&f), before);
 }
 
 Test(file, a_link_is_written_through)
