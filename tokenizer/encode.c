@@ -160,6 +160,15 @@ static bool prepare(br_encoding *e, const br_tokenizer *tokenizer)
     return true;
 }
 
+/* How many tokens of each text are looked at: of one whose end is cut off no more than stay. */
+static size_t wanted_tokens(const struct input *in)
+{
+    const br_encode_options *o = in->options;
+    bool head = o->max_length && !in->pair && !o->overflow && !o->truncate_left &&
+                !o->truncate_middle && !o->offsets;
+    return head ? o->max_length : SIZE_MAX;
+}
+
 bertrun_status br_tokenizer_encode(const br_tokenizer *tokenizer, const char *text, size_t length,
                                    const char *pair, size_t pair_length,
                                    const br_encode_options *options, br_encoding *e,
@@ -175,12 +184,13 @@ bertrun_status br_tokenizer_encode(const br_tokenizer *tokenizer, const char *te
     size_t counts[2], num_windows[2];
     for (int i = 0; i < 2; i++) {
         br_token_list *tokens = &e->scratch->tokens[i];
+        tokens->keep = wanted_tokens(&in);
         if (!br_cut_text(tokenizer, e->scratch, (const uint8_t *)in.texts[i], in.lengths[i],
                          options->offsets, tokens))
             return br_fail_nomem(error);
         if (options->offsets)
             count_piece_chars(tokens, (const uint8_t *)in.texts[i]);
-        counts[i] = tokens->count;
+        counts[i] = tokens->count + tokens->dropped;
     }
     size_t num_special = options->no_special ? 0 : br_tokenizer_num_special(tokenizer, in.pair);
     BR_TRY(br_truncate(options, num_special, in.pair, counts, e->scratch->windows, num_windows,

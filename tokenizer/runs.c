@@ -221,6 +221,7 @@ static bool cut_blocks(struct runs *r, size_t blocks, size_t *run)
         for (size_t i = 0; i < count; i++)
             if (!cut_block(r, masks[i], (done + i) * BR_SCAN_BLOCK, run))
                 return false;
+        br_token_list_drop(r->tokens);
     }
     return true;
 }

@@ -19,7 +19,7 @@ static bool grow_pieces(br_token_list *list, size_t wanted)
 
 bool br_token_list_begin(br_token_list *list, bool places)
 {
-    list->count = list->first_piece = 0;
+    list->count = list->first_piece = list->dropped = 0;
     list->num_words = 0;
     list->places = places;
     return !places || list->piece_capacity >= list->capacity || grow_pieces(list, list->capacity);

@@ -45,6 +45,8 @@ typedef struct br_token_list {
     size_t first_piece, piece_capacity;
     bool places;
     int32_t num_words;
+    size_t keep;    /* ids that are wanted, SIZE_MAX: all; of a long text more may be there */
+    size_t dropped; /* how many more there were behind those in the list */
 } br_token_list;
 
 /** Empties the list. False: out of memory. */
@@ -52,6 +54,15 @@ bool br_token_list_begin(br_token_list *list, bool places);
 
 /** Makes room for `count` more ids and, with `places`, pieces. False: out of memory. */
 bool br_token_list_grow(br_token_list *list, size_t count);
+
+/** Counts and forgets what nobody wants, so that memory does not grow with the text. */
+static inline void br_token_list_drop(br_token_list *list)
+{
+    if (list->count > list->keep) {
+        list->dropped += list->count - list->keep;
+        list->count = list->keep;
+    }
+}
 
 static inline bool br_token_list_reserve(br_token_list *list, size_t count)
 {
