@@ -10,6 +10,7 @@ typedef enum br_activation_kind {
     BR_ACTIVATION_GELU_TANH, /* gelu_new, gelu_pytorch_tanh */
     BR_ACTIVATION_RELU,
     BR_ACTIVATION_TANH,
+    BR_ACTIVATION_GELU_COARSE, /* GELU within 5.5e-6, for what becomes 8 bits; in no file */
 } br_activation_kind;
 
 /**

@@ -146,7 +146,7 @@ bertrun_status br_run_dense(br_workspace *work, const br_dense_call *call, bertr
     dense_task task = {
         .work = work,
         .call = call,
-        .blocks = br_blocks_of(work, call->rows),
+        .blocks = br_blocks_of(work, call->rows, true),
         .shared = br_shares_range(work->model) && br_linear_needs_range(call->linear),
     };
     if (task.shared)

@@ -5,15 +5,45 @@
 #include "engine/dense.h"
 #include "engine/embeddings.h"
 
-/* What the tasks of one batch share. */
+/* Sequences on their way through the model, and what the tasks they make share. */
 typedef struct forward {
     br_workspace *work;
     const br_batch *batch;
     const br_states *states; /* NULL: none is kept */
+    size_t first, end;       /* of the batch's sequences */
+    int worker;              /* the thread that does it all, or ALL_THREADS */
+    size_t row;              /* the first sequence's first row */
     br_blocks blocks;        /* of the rows that are computed after the attention */
     size_t layer;            /* the layer whose attention runs, or has just run */
     bool first_rows; /* this layer computes each sequence's first row only, one after another */
 } forward;
+
+enum { ALL_THREADS = -1 };
+
+static forward forward_of(br_workspace *work, const br_batch *batch, const br_states *states,
+                          size_t first, size_t end, int worker)
+{
+    size_t row = batch->cu_seqlens[first], rows = batch->cu_seqlens[end] - row;
+    return (forward){
+        .work = work,
+        .batch = batch,
+        .states = states,
+        .first = first,
+        .end = end,
+        .worker = worker,
+        .row = row,
+        .blocks = br_blocks_of(work, rows, worker == ALL_THREADS),
+    };
+}
+
+static void run_tasks(forward *f, size_t count, br_task_fn task)
+{
+    if (f->worker == ALL_THREADS)
+        br_pool_run(f->work->pool, count, task, f);
+    else
+        for (size_t i = 0; i < count; i++)
+            task(f, i, f->worker);
+}
 
 /* Of an equalized model the rows hold hidden states divided by the next residual's factors. */
 static void store_state(const float *row, const float *residual_scale, size_t hidden, float *out)
@@ -46,10 +76,11 @@ static void attend(void *argument, size_t index, int worker)
     const bertrun_model *model = work->model;
     br_lane *lane = work->lanes[worker];
     size_t heads = model->info.num_attention_heads, hidden = model->info.hidden_size;
-    size_t head_dim = hidden / heads, sequence = index / heads, column = index % heads * head_dim;
+    size_t head_dim = hidden / heads, column = index % heads * head_dim;
+    size_t sequence = f->first + index / heads;
     size_t first = f->batch->cu_seqlens[sequence];
     size_t length = f->batch->cu_seqlens[sequence + 1] - first;
-    size_t out_row = f->first_rows ? sequence : first;
+    size_t out_row = f->first_rows ? f->row + index / heads : first;
     size_t rows = f->first_rows ? 1 : length;
     float *out = (float *)work->context.data + out_row * work->hidden_stride + column;
     double begin = br_profile_begin(&lane->profile);
@@ -82,8 +113,7 @@ static void attend(void *argument, size_t index, int worker)
 
 static void run_attention(forward *f)
 {
-    br_pool_run(f->work->pool, f->batch->sequences * f->work->model->info.num_attention_heads,
-                attend, f);
+    run_tasks(f, (f->end - f->first) * f->work->model->info.num_attention_heads, attend);
 }
 
 /* ------------------------------------------------------------- a layer, one block at a time */
@@ -113,7 +143,7 @@ static void embed_block(void *argument, size_t index, int worker)
 {
     const forward *f = argument;
     br_lane *lane = f->work->lanes[worker];
-    size_t first = index * f->blocks.block_rows;
+    size_t first = f->row + index * f->blocks.block_rows;
     size_t rows = br_block_length(&f->blocks, index);
     br_embed_rows(f->work, f->batch, lane, first, rows, lane->ranges);
     store_states(f, 0, first, rows);
@@ -155,6 +185,16 @@ static void project_attention_output(const forward *f, br_lane *lane, const br_l
                          });
 }
 
+/* The intermediate's activation, coarse where 8 bits of it are kept, unless all is as in PyTorch.
+ */
+static br_activation_kind activation_of(const bertrun_model *model, const br_layer *layer)
+{
+    br_activation_kind act = model->config->hidden_act;
+    bool coarse = act == BR_ACTIVATION_GELU && layer->output.type == BR_MATMUL_U8S8 &&
+                  model->info.activations != BERTRUN_ACTIVATIONS_PYTORCH;
+    return coarse ? BR_ACTIVATION_GELU_COARSE : act;
+}
+
 static void feed_forward(const forward *f, br_lane *lane, const br_layer *layer, size_t first,
                          size_t rows)
 {
@@ -172,7 +212,7 @@ static void feed_forward(const forward *f, br_lane *lane, const br_layer *layer,
                              .sums = lane->sums[0].data,
                              .dst = lane->sums[0].data,
                              .dst_stride = layer->intermediate.n,
-                             .activation = work->model->config->hidden_act,
+                             .activation = activation_of(work->model, layer),
                              .dst_ranges = ranges_for(lane, &layer->output, 1),
                          });
     br_lane_linear(lane, &(br_linear_call){
@@ -198,7 +238,7 @@ static void encode_block(void *argument, size_t index, int worker)
     const bertrun_model *model = f->work->model;
     br_lane *lane = f->work->lanes[worker];
     const br_layer *layer = &model->layers[f->layer];
-    size_t first = index * f->blocks.block_rows;
+    size_t first = f->row + index * f->blocks.block_rows;
     size_t rows = br_block_length(&f->blocks, index); /* of the last state, maybe one a sequence */
     project_attention_output(f, lane, layer, first, rows);
     feed_forward(f, lane, layer, first, rows);
@@ -221,23 +261,57 @@ static void keep_first_rows(forward *f)
 {
     br_workspace *work = f->work;
     f->first_rows = true;
-    f->blocks = br_blocks_of(work, f->batch->sequences);
-    for (size_t s = 0; s < f->batch->sequences; s++)
-        memmove(br_workspace_hidden(work, s), br_workspace_hidden(work, f->batch->cu_seqlens[s]),
+    f->blocks = br_blocks_of(work, f->end - f->first, f->worker == ALL_THREADS);
+    for (size_t s = f->first; s < f->end; s++)
+        memmove(br_workspace_hidden(work, f->row + s - f->first),
+                br_workspace_hidden(work, f->batch->cu_seqlens[s]),
                 work->hidden_stride * sizeof(float));
 }
 
-static bertrun_status encode_by_blocks(forward *f, bertrun_error *error)
+static void encode_by_blocks(forward *f)
 {
-    br_workspace *work = f->work;
-    br_pool_run(work->pool, f->blocks.count, embed_block, f);
-    for (f->layer = 0; f->layer < work->model->info.num_hidden_layers; f->layer++) {
+    run_tasks(f, f->blocks.count, embed_block);
+    for (f->layer = 0; f->layer < f->work->model->info.num_hidden_layers; f->layer++) {
         if (is_last_for_first_rows(f))
             keep_first_rows(f);
         run_attention(f);
-        br_pool_run(work->pool, f->blocks.count, encode_block, f);
+        run_tasks(f, f->blocks.count, encode_block);
     }
-    return br_workspace_collect(work, error);
+}
+
+/* ------------------------------------------- sequences by groups, each on a thread of its own */
+
+typedef struct groups {
+    br_workspace *work;
+    const br_batch *batch;
+    const br_states *states;
+} groups;
+
+static void encode_group(void *argument, size_t index, int worker)
+{
+    const groups *g = argument;
+    const size_t *starts = g->work->groups.data;
+    forward f = forward_of(g->work, g->batch, g->states, starts[index], starts[index + 1], worker);
+    encode_by_blocks(&f);
+}
+
+/* The first rows that each group left at its front, one after another. */
+static void gather_first_rows(br_workspace *work, const br_batch *batch, size_t count)
+{
+    const size_t *starts = work->groups.data;
+    for (size_t g = 1; g < count; g++)
+        memmove(br_workspace_hidden(work, starts[g]),
+                br_workspace_hidden(work, batch->cu_seqlens[starts[g]]),
+                (starts[g + 1] - starts[g]) * work->hidden_stride * sizeof(float));
+}
+
+static void encode_by_groups(br_workspace *work, const br_batch *batch, const br_states *states,
+                             size_t count)
+{
+    groups g = {work, batch, states};
+    br_pool_run(work->pool, count, encode_group, &g);
+    if (batch->first_rows_only)
+        gather_first_rows(work, batch, count);
 }
 
 /* ------------------------------------------------- all rows through one projection at a time */
@@ -246,7 +320,8 @@ static void embed_only(void *argument, size_t index, int worker)
 {
     const forward *f = argument;
     br_lane *lane = f->work->lanes[worker];
-    size_t first = index * f->blocks.block_rows, rows = br_block_length(&f->blocks, index);
+    size_t first = f->row + index * f->blocks.block_rows;
+    size_t rows = br_block_length(&f->blocks, index);
     br_embed_rows(f->work, f->batch, lane, first, rows, lane->ranges);
     store_states(f, 0, first, rows);
 }
@@ -288,7 +363,7 @@ static bertrun_status finish_layer(const forward *f, const br_layer *layer, bert
          .src = work->hidden.data,
          .dst = work->intermediate.data,
          .dst_stride = work->intermediate_stride,
-         .activation = work->model->config->hidden_act},
+         .activation = activation_of(work->model, layer)},
         {.linear = &layer->output,
          .phase = BR_PHASE_OUTPUT,
          .rows = rows,
@@ -308,7 +383,7 @@ static bertrun_status encode_by_layers(forward *f, bertrun_error *error)
 {
     br_workspace *work = f->work;
     bool shared = br_shares_range(work->model);
-    br_pool_run(work->pool, f->blocks.count, embed_only, f);
+    run_tasks(f, f->blocks.count, embed_only);
     for (f->layer = 0; f->layer < work->model->info.num_hidden_layers; f->layer++) {
         const br_layer *layer = &work->model->layers[f->layer];
         BR_TRY(project_qkv_by_layer(f, layer, error));
@@ -325,15 +400,16 @@ static bertrun_status encode_by_layers(forward *f, bertrun_error *error)
 bertrun_status br_encode(br_workspace *work, const br_batch *batch, const br_states *states,
                          bertrun_error *error)
 {
-    bool by_layers = br_goes_by_layers(work) ||
-                     br_shares_columns(work, &work->model->layers[0].qkv[0], batch->tokens);
     if (!br_workspace_reserve(work, batch->tokens))
         return br_fail_nomem(error);
-    forward f = {
-        .work = work,
-        .batch = batch,
-        .states = states,
-        .blocks = br_blocks_of(work, batch->tokens),
-    };
-    return by_layers ? encode_by_layers(&f, error) : encode_by_blocks(&f, error);
+    forward f = forward_of(work, batch, states, 0, batch->sequences, ALL_THREADS);
+    if (br_goes_by_layers(work) ||
+        br_shares_columns(work, &work->model->layers[0].qkv[0], batch->tokens))
+        return encode_by_layers(&f, error);
+    size_t count = br_workspace_group(work, batch);
+    if (count > 0)
+        encode_by_groups(work, batch, states, count);
+    else
+        encode_by_blocks(&f);
+    return br_workspace_collect(work, error);
 }

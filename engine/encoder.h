@@ -1,8 +1,10 @@
 /*
  * The encoder: packed token rows in, hidden rows out. See docs/MODEL.md for the mathematics.
  *
- * With per-token activations (and in f32, bf16) everything between two attentions is done for one
- * block of rows at a time by one thread, while its values are in the cache. With per-batch
+ * With per-token activations (and in f32, bf16) a batch is cut into groups of sequences that one
+ * thread each takes through the whole model, while their values are in the cache. Too few groups
+ * for all threads: they share each layer, and everything between two attentions is done for one
+ * block of rows at a time by one thread. With per-batch
  * activations every projection waits for the range of the whole batch, and a few rows on several
  * threads are shared by columns: then projections run one after another over all rows.
  */

@@ -7,6 +7,9 @@
 /* What a block's sums may take: three quarters of a second-level cache of 1 MiB. */
 enum { SUMS_BYTES = 3 << 18 };
 
+/* A group's rows: what a layer reads and writes of them fits such a cache, too. */
+enum { GROUP_ROWS = 128 };
+
 static size_t choose_block_rows(size_t widest_row)
 {
     size_t rows = SUMS_BYTES / (widest_row * sizeof(int32_t)) / BR_ROW_GROUP * BR_ROW_GROUP;
@@ -51,6 +54,7 @@ void br_workspace_close(br_workspace *work)
     br_free(work->qkv_scale.data);
     br_free(work->context.data);
     br_free(work->intermediate.data);
+    br_free(work->groups.data);
 }
 
 bool br_reserve_floats(br_buffer *buffer, size_t count)
@@ -73,6 +77,7 @@ bool br_workspace_reserve(br_workspace *work, size_t tokens)
            br_reserve_floats(&work->qkv, rows * work->qkv_stride / (scales ? 2 : 1)) &&
            br_reserve_floats(&work->qkv_scale, scales) &&
            br_reserve_floats(&work->context, rows * work->hidden_stride) &&
+           br_buffer_reserve(&work->groups, tokens / GROUP_ROWS + 2, sizeof(size_t)) &&
            br_reserve_floats(&work->intermediate, by_layers * work->intermediate_stride);
 }
 
@@ -136,9 +141,27 @@ bool br_goes_by_layers(const br_workspace *work)
     return work->observer || br_shares_range(work->model);
 }
 
-br_blocks br_blocks_of(const br_workspace *work, size_t rows)
+/* From that many groups on, no thread waits long for the last one. */
+static size_t least_groups(const br_workspace *work)
 {
     size_t threads = (size_t)br_pool_threads(work->pool);
+    return threads > 1 ? 4 * threads : 1;
+}
+
+size_t br_workspace_group(br_workspace *work, const br_batch *batch)
+{
+    const size_t *cu_seqlens = batch->cu_seqlens;
+    size_t *starts = work->groups.data, count = 0;
+    starts[0] = 0;
+    for (size_t s = 1; s <= batch->sequences; s++)
+        if (s == batch->sequences || cu_seqlens[s] - cu_seqlens[starts[count]] >= GROUP_ROWS)
+            starts[++count] = s;
+    return count < least_groups(work) ? 0 : count;
+}
+
+br_blocks br_blocks_of(const br_workspace *work, size_t rows, bool all_threads)
+{
+    size_t threads = all_threads ? (size_t)br_pool_threads(work->pool) : 1;
     size_t tasks = br_round_up((rows + work->max_block_rows - 1) / work->max_block_rows, threads);
     size_t block_rows = br_round_up((rows + tasks - 1) / (tasks ? tasks : 1), BR_ROW_GROUP);
     return (br_blocks){rows, block_rows, block_rows ? (rows + block_rows - 1) / block_rows : 0};

@@ -28,6 +28,7 @@ typedef struct br_workspace {
     br_buffer qkv;          /* [tokens, qkv_stride], f32, or s16 where model->attention is */
     br_buffer qkv_scale;    /* [tokens, 3 * heads] of s16, else nothing */
     br_buffer context;      /* [tokens, hidden_stride] attention's result */
+    br_buffer groups;       /* each one's first sequence, then the number of sequences */
     br_buffer intermediate; /* [tokens, intermediate_stride], when run layer by layer */
 } br_workspace;
 
@@ -67,12 +68,19 @@ bool br_goes_by_layers(const br_workspace *work);
 /** Room for count floats, new memory zeroed; contents are lost when it grows. */
 bool br_reserve_floats(br_buffer *buffer, size_t count);
 
-/** `rows` cut into tasks of equal length, as many for each thread. */
+/**
+ * Cuts a batch into groups of sequences, each for one thread to take through the whole model while
+ * its rows stay in the second-level cache: work->groups. Returns how many; 0: too few for the
+ * threads there are.
+ */
+size_t br_workspace_group(br_workspace *work, const br_batch *batch);
+
+/** `rows` cut into tasks of equal length, as many for each thread, or for one. */
 typedef struct br_blocks {
     size_t rows, block_rows, count;
 } br_blocks;
 
-br_blocks br_blocks_of(const br_workspace *work, size_t rows);
+br_blocks br_blocks_of(const br_workspace *work, size_t rows, bool all_threads);
 
 /** Rows of block `index`, which begins at row index * block_rows. */
 size_t br_block_length(const br_blocks *blocks, size_t index);

@@ -9,6 +9,9 @@ BR_INLINE void activate(br_activation_kind act, v4 *x)
     case BR_ACTIVATION_GELU:
         BR_APPLY(v_gelu, x);
         break;
+    case BR_ACTIVATION_GELU_COARSE:
+        BR_APPLY(v_gelu_coarse, x);
+        break;
     case BR_ACTIVATION_GELU_TANH:
         BR_APPLY(v_gelu_tanh, x);
         break;
@@ -58,6 +61,7 @@ static br_range linear(const br_linear_row *row, br_activation_kind act, float *
 {
     switch (act) {
         BR_LINEAR(BR_ACTIVATION_GELU);
+        BR_LINEAR(BR_ACTIVATION_GELU_COARSE);
         BR_LINEAR(BR_ACTIVATION_GELU_TANH);
         BR_LINEAR(BR_ACTIVATION_RELU);
         BR_LINEAR(BR_ACTIVATION_TANH);

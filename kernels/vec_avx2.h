@@ -202,6 +202,18 @@ BR_INLINE __m256 v_power8(__m256 e)
     return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
 }
 
+BR_INLINE __m256 v_lookup_8(vf table, __m256i index)
+{
+    __m256 low = _mm256_permutevar8x32_ps(table.a, index);
+    __m256 high = _mm256_permutevar8x32_ps(table.b, index);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+}
+
+BR_INLINE vf v_lookup(vf table, vi index)
+{
+    return v_pair(v_lookup_8(table, index.a), v_lookup_8(table, index.b));
+}
+
 BR_INLINE vf v_scale(vf x, vf e)
 {
     return v_mul(x, v_pair(v_power8(e.a), v_power8(e.b)));

@@ -154,6 +154,44 @@ BR_INLINE void v_gelu(const int n, vf *x)
         x[i] = v_mul(x[i], v_fma(bounded[i], even[i], v_set(0.5f)));
 }
 
+/*
+ * The same for rows that become 8 bits next, at two thirds of the cost: max(x, 0) - h(|x|), h(t) =
+ * t Phi(-t) by a cubic on each of 15 intervals around the multiples of 1/3, found in tables, and 0
+ * beyond. Minimax: error below 5.5e-6, below 6e-7 for |x| < 1/6.
+ */
+BR_INLINE void v_gelu_coarse(const int n, vf *x)
+{
+    static const float h[4][16] = {
+        {0, -0.0005138362f, -0.005382973f, 0.00012069747f, 0.06569027f, 0.22366293f, 0.42699122f,
+         0.57156867f, 0.5853538f, 0.47962263f, 0.32312435f, 0.18225853f, 0.08719187f, 0.035710093f,
+         0.011745041f, 0},
+        {0.50005424f, 0.5072606f, 0.53725f, 0.5206867f, 0.35514566f, 0.039791394f, -0.29478335f,
+         -0.4976302f, -0.51608557f, -0.4048108f, -0.25638685f, -0.13521461f, -0.06045264f,
+         -0.023174947f, -0.0071214447f, 0},
+        {-0.4009494f, -0.4358107f, -0.4985117f, -0.482455f, -0.34273875f, -0.1324751f, 0.051283985f,
+         0.14623062f, 0.15438715f, 0.11533131f, 0.068388075f, 0.03363134f, 0.014027451f,
+         0.005027704f, 0.0014422542f, 0},
+        {0.02103096f, 0.08080088f, 0.12522632f, 0.12030477f, 0.080879316f, 0.03405416f,
+         0.00036769206f, -0.014458237f, -0.015650274f, -0.011078619f, -0.006127355f, -0.0028029683f,
+         -0.0010889677f, -0.00036453851f, -0.00009754622f, 0}};
+    const vf magic = v_set(0x1.8p23f);
+    const vf c0 = v_load(h[0]), c1 = v_load(h[1]), c2 = v_load(h[2]), c3 = v_load(h[3]);
+    vf t[4], p[4];
+    vi i[4];
+    BR_EACH_CHAIN (k, n)
+        t[k] = v_min(v_set(5), v_bits(vi_and(vi_bits(x[k]), vi_set(INT32_MAX))));
+    BR_EACH_CHAIN (k, n)
+        i[k] = vi_bits(v_fma(t[k], v_set(3), magic)); /* rounds: the interval's number */
+    BR_EACH_CHAIN (k, n)
+        p[k] = v_fma(v_lookup(c3, i[k]), t[k], v_lookup(c2, i[k]));
+    BR_EACH_CHAIN (k, n)
+        p[k] = v_fma(p[k], t[k], v_lookup(c1, i[k]));
+    BR_EACH_CHAIN (k, n)
+        p[k] = v_fma(p[k], t[k], v_lookup(c0, i[k]));
+    BR_EACH_CHAIN (k, n)
+        x[k] = v_sub(v_max(v_set(0), x[k]), p[k]); /* NaN stays */
+}
+
 /* x * sigmoid(2 y), y = sqrt(2 / pi) (x + 0.044715 x^3); the same as x/2 (1 + tanh(y)). */
 BR_INLINE void v_gelu_tanh(const int n, vf *x)
 {

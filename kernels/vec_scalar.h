@@ -198,6 +198,13 @@ BR_INLINE vf v_remainder(vf x)
     BR_LANES(x, x.lane[l] - rintf(x.lane[l]));
 }
 
+/* For each lane the table's lane that the index's low 4 bits name. */
+BR_INLINE vf v_lookup(vf table, vi index)
+{
+    vf r;
+    BR_LANES(r, table.lane[index.lane[l] & 15]);
+}
+
 /* x * 2^e for whole e in -126..127; NaN where one is. */
 BR_INLINE vf v_scale(vf x, vf e)
 {

@@ -152,6 +152,44 @@ Test(batch_invariance, classifiers)
     check_all(trial_of(bertrun_classify, NULL, "tiny/distilbert-qat", BERTRUN_ACTIVATIONS_STATIC));
 }
 
+/* So many texts that threads take groups of them; first rows alone are computed at the end. */
+static void check_groups(const trial *t, bertrun_pooling pooling, int threads)
+{
+    enum { TIMES = 40 };
+    size_t count = t->set.count, bytes = t->width * sizeof(float);
+    bertrun_input *inputs = malloc(TIMES * count * sizeof *inputs);
+    for (size_t i = 0; i < TIMES * count; i++)
+        inputs[i] = t->set.texts[i % count];
+    bertrun_embed_options options;
+    bertrun_embed_options_init(&options);
+    options.pooling = pooling;
+    bertrun_session *session = fixture_session(t->model, threads, 100000);
+    bertrun_session *one = fixture_session(t->model, 1, 1);
+    bertrun_output all, alone;
+    bertrun_error error;
+    golden_require(bertrun_embed(session, inputs, TIMES * count, &options, &all, &error), &error);
+    cr_assert_gt(all.total_tokens, 2000);
+    for (size_t i = 0; i < count; i++) {
+        golden_require(bertrun_embed(one, inputs + i, 1, &options, &alone, &error), &error);
+        for (size_t k = 0; k < TIMES; k++)
+            cr_assert(memcmp(all.values + (k * count + i) * t->width, alone.values, bytes) == 0,
+                      "text %zu, time %zu, %d threads", i, k, threads);
+    }
+    bertrun_session_close(&one);
+    bertrun_session_close(&session);
+    free(inputs);
+}
+
+Test(batch_invariance, groups_of_texts)
+{
+    trial t = trial_open(NULL, "tiny/bert", BERTRUN_ACTIVATIONS_TOKEN);
+    for (int threads = 1; threads <= 3; threads++) {
+        check_groups(&t, BERTRUN_POOLING_MEAN, threads);
+        check_groups(&t, BERTRUN_POOLING_CLS, threads);
+    }
+    trial_close(&t);
+}
+
 /* A failed call in between leaves the session as good as it was. */
 Test(batch_invariance, session_goes_on_after_a_failure)
 {

@@ -52,6 +52,7 @@ static br_linear_row row_of(const bench *b)
 
 BENCH_LINEAR(linear, BR_ACTIVATION_IDENTITY)
 BENCH_LINEAR(linear_gelu, BR_ACTIVATION_GELU)
+BENCH_LINEAR(linear_gelu_coarse, BR_ACTIVATION_GELU_COARSE)
 BENCH_LINEAR(linear_gelu_tanh, BR_ACTIVATION_GELU_TANH)
 BENCH_LINEAR(linear_tanh, BR_ACTIVATION_TANH)
 
@@ -106,6 +107,7 @@ static const struct {
 } kernels[] = {
     {"linear", linear},
     {"linear_gelu", linear_gelu},
+    {"linear_gelu_coarse", linear_gelu_coarse},
     {"linear_gelu_tanh", linear_gelu_tanh},
     {"linear_tanh", linear_tanh},
     {"linear_norm", linear_norm},
