@@ -60,7 +60,7 @@ static inline void br_token_list_drop(br_token_list *list)
 {
     if (list->count > list->keep) {
         list->dropped += list->count - list->keep;
-        list->count = list->keep;
+        list->count = list->first_piece = list->keep;
     }
 }
 

@@ -171,6 +171,28 @@ Test(tokenizer, pairs_and_truncation)
     br_tokenizer_close(&t);
 }
 
+/* Without offsets nothing of the end is kept, and it is counted all the same. */
+Test(tokenizer, a_long_end_is_counted)
+{
+    enum { PARTS = 1000 };
+    static const char part[] = "the [MASK] aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa the "
+                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa "; /* 63 tokens */
+    char *text = malloc(PARTS * sizeof(part));
+    size_t length = 0;
+    for (int i = 0; i < PARTS; i++, length += sizeof(part) - 1)
+        memcpy(text + length, part, sizeof(part) - 1);
+    br_tokenizer *t = open_small(UNCASED);
+    for (int offsets = 0; offsets < 2; offsets++) {
+        br_encode_options options = {.max_length = 7, .offsets = offsets};
+        cr_assert_eq(br_tokenizer_encode(t, text, length, NULL, 0, &options, &encoding, &error),
+                     BERTRUN_OK, "%s", error.message);
+        EXPECT_IDS(CLS, THE, MASK, A, AA, AA, SEP);
+        cr_expect_eq(encoding.truncated, 63 * PARTS - 5);
+    }
+    br_tokenizer_close(&t);
+    free(text);
+}
+
 Test(tokenizer, windows_overlap_by_the_stride)
 {
     br_tokenizer *t = open_small(UNCASED);
