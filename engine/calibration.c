@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/memory.h"
+#include "engine/correct_biases.h"
 #include "engine/equalize.h"
 #include "engine/fix_inputs.h"
 #include "engine/round_weights.h"
@@ -86,6 +87,8 @@ bertrun_status br_calibration_open(const br_calibration *calibration, bertrun_pr
     bertrun_model_settings_init(&settings);
     settings.precision = precision;
     settings.activations = activations;
+    if (precision == BERTRUN_PRECISION_INT8)
+        settings.weights = calibration->settings->weights;
     return br_model_open_on(out, calibration->checkpoint, calibration->source, &settings, error);
 }
 
@@ -138,14 +141,26 @@ static bertrun_status check_checkpoint(const br_calibration *c, bertrun_error *e
     return BERTRUN_OK;
 }
 
+static bertrun_status quantize_weights(br_calibration *c, bertrun_error *error)
+{
+    br_mean_outputs wanted;
+    bertrun_status status = br_mean_outputs_measure(&wanted, c, error);
+    if (status == BERTRUN_OK && c->settings->rounding == BERTRUN_ROUNDING_GPTQ)
+        status = br_round_weights(c, error);
+    if (status == BERTRUN_OK)
+        status = br_correct_biases(c, &wanted, error);
+    br_mean_outputs_free(&wanted);
+    return status;
+}
+
 static bertrun_status calibrate(br_calibration *c, bertrun_error *error)
 {
     BR_TRY(check_checkpoint(c, error));
     BR_TRY(choose_inputs(c, error));
     if (c->settings->equalize_alpha != 0)
         BR_TRY(br_equalize(c, error));
-    if (c->settings->rounding == BERTRUN_ROUNDING_GPTQ)
-        BR_TRY(br_round_weights(c, error));
+    if (c->settings->dtype == BERTRUN_DTYPE_INT8)
+        BR_TRY(quantize_weights(c, error));
     if (c->settings->observer != BERTRUN_OBSERVER_NONE)
         BR_TRY(br_fix_inputs(c, error));
     return BERTRUN_OK;

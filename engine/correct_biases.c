@@ -1,0 +1,184 @@
+#include "engine/correct_biases.h"
+
+#include "engine/convert.h"
+#include "engine/quantize_weights.h"
+#include "models/architecture.h"
+
+typedef struct corrector {
+    const br_calibration *calibration;
+    bertrun_model *model;
+    br_mean_outputs *outputs;
+    size_t seen; /* linear layers so far */
+} corrector;
+
+/* mean[k] of the rows' columns. */
+static float *mean_row(const br_linear *linear, const float *rows, size_t count)
+{
+    float *mean = br_calloc(linear->in, sizeof *mean);
+    for (size_t k = 0; mean && k < linear->in; k++) {
+        double sum = 0;
+        for (size_t r = 0; r < count; r++)
+            sum += (double)rows[r * linear->k + k];
+        mean[k] = (float)(sum / (double)count);
+    }
+    return mean;
+}
+
+/* What mean_outputs() needs beside the tensors. */
+typedef struct mean_scratch {
+    float *mean, *row; /* [in] */
+    int8_t *q;         /* [in] */
+} mean_scratch;
+
+/* The weights' row r as the int8 model has it, and its scale. */
+static const int8_t *int8_row(const corrector *c, const br_tensor *weight,
+                              const br_weight_scheme *scheme, size_t r, const mean_scratch *scratch,
+                              float *scale)
+{
+    size_t columns = weight->shape[1];
+    if (weight->dtype == BR_DTYPE_S8) {
+        const br_tensor *scales =
+            br_checkpoint_find(c->calibration->checkpoint, "%s_scale", weight->name);
+        *scale = ((const float *)scales->data)[r];
+        return (const int8_t *)weight->data + r * columns;
+    }
+    br_tensor_to_f32(weight, r * columns, columns, scratch->row);
+    br_quantize_row(scheme, r, scratch->row, columns, scratch->q, scale);
+    return scratch->q;
+}
+
+/* out = W mean for one part's rows. */
+static void part_output(const corrector *c, const br_tensor *weight, bool int8,
+                        const mean_scratch *scratch, float *out)
+{
+    size_t columns = weight->shape[1];
+    bool per_tensor = c->calibration->settings->weights == BERTRUN_WEIGHTS_PER_TENSOR;
+    br_weight_scheme scheme = {0};
+    if (int8 && weight->dtype != BR_DTYPE_S8)
+        scheme =
+            br_weight_scheme_choose(c->calibration->checkpoint, weight, per_tensor, scratch->row);
+    for (size_t r = 0; r < weight->shape[0]; r++) {
+        double sum = 0;
+        float scale = 1;
+        const int8_t *q = int8 ? int8_row(c, weight, &scheme, r, scratch, &scale) : NULL;
+        if (!int8)
+            br_tensor_to_f32(weight, r * columns, columns, scratch->row);
+        for (size_t k = 0; k < columns; k++)
+            sum += (double)((int8 ? (float)q[k] : scratch->row[k]) * scratch->mean[k]);
+        out[r] = (float)sum * scale;
+    }
+}
+
+/* W mean(x), all parts one after another; NULL: no memory. */
+static float *mean_output(const corrector *c, const br_linear *linear, const float *rows,
+                          size_t count)
+{
+    mean_scratch scratch = {mean_row(linear, rows, count),
+                            br_alloc(linear->in, sizeof *scratch.row), br_alloc(linear->in, 1)};
+    float *out = br_alloc(linear->out, sizeof *out), *at = out;
+    bool ready = scratch.mean && scratch.row && scratch.q && out;
+    for (size_t p = 0; ready && p < BR_MAX_PARTS && linear->sources[p].weight; p++) {
+        const br_tensor *weight =
+            br_checkpoint_find(c->calibration->checkpoint, "%s", linear->sources[p].weight);
+        part_output(c, weight, linear->type == BR_MATMUL_U8S8, &scratch, at);
+        at += weight->shape[0];
+    }
+    br_free(scratch.mean);
+    br_free(scratch.row);
+    br_free(scratch.q);
+    if (!ready)
+        br_free(out);
+    return ready ? out : NULL;
+}
+
+static bertrun_status keep_mean(void *data, const br_linear *linear, const float *rows,
+                                size_t count, bertrun_error *error)
+{
+    corrector *c = data;
+    float *mean = mean_output(c, linear, rows, count);
+    if (!mean)
+        return br_fail_nomem(error);
+    c->outputs->means[c->outputs->count++] = mean;
+    return BERTRUN_OK;
+}
+
+static bertrun_status add_to_bias(const br_calibration *c, const br_linear_source *source,
+                                  const float *more, bertrun_error *error)
+{
+    char name[BR_TENSOR_NAME_SIZE];
+    br_linear_source_name(source, name);
+    const br_tensor *bias = br_checkpoint_find(c->checkpoint, "%s.bias", name);
+    if (!bias)
+        return BERTRUN_OK;
+    float *values = br_calibration_widen(bias);
+    if (!values)
+        return br_fail_nomem(error);
+    for (size_t j = 0; j < bias->shape[0]; j++)
+        values[j] += more[j];
+    br_tensor changed = *bias;
+    changed.dtype = BR_DTYPE_F32;
+    changed.data = values;
+    changed.bytes = bias->shape[0] * sizeof *values;
+    return br_checkpoint_put(c->checkpoint, &changed, error);
+}
+
+/* More becomes what the output is short of. */
+static bertrun_status correct(void *data, const br_linear *linear, const float *rows, size_t count,
+                              bertrun_error *error)
+{
+    corrector *c = data;
+    const br_calibration *calibration = c->calibration;
+    float *got = mean_output(c, linear, rows, count), *more = c->outputs->means[c->seen++];
+    if (!got)
+        return br_fail_nomem(error);
+    for (size_t j = 0; j < linear->out; j++)
+        more[j] -= got[j];
+    br_free(got);
+    for (size_t p = 0; p < BR_MAX_PARTS && linear->sources[p].weight; p++) {
+        const br_linear_source *source = &linear->sources[p];
+        const br_tensor *weight = br_checkpoint_find(calibration->checkpoint, "%s", source->weight);
+        if (!br_convert_keeps(calibration->settings, weight))
+            BR_TRY(add_to_bias(calibration, source, more, error));
+        more += weight->shape[0];
+    }
+    return br_model_repack(c->model, (br_linear *)linear, error); /* the model is ours */
+}
+
+static bertrun_status run(corrector *c, bertrun_precision precision,
+                          bertrun_status (*see)(void *, const br_linear *, const float *, size_t,
+                                                bertrun_error *),
+                          bertrun_error *error)
+{
+    br_observer observer = {.see = see, .data = c};
+    BR_TRY(br_calibration_open(c->calibration, precision, BERTRUN_ACTIVATIONS_TOKEN, &c->model,
+                               error));
+    bertrun_status status = br_calibration_run(c->calibration, c->model, &observer, error);
+    bertrun_model_close(&c->model);
+    return status;
+}
+
+bertrun_status br_mean_outputs_measure(br_mean_outputs *out, const br_calibration *calibration,
+                                       bertrun_error *error)
+{
+    const br_tensor *tensors;
+    size_t most = br_checkpoint_tensors(calibration->checkpoint, &tensors);
+    *out = (br_mean_outputs){.means = br_alloc(most, sizeof *out->means)};
+    if (!out->means)
+        return br_fail_nomem(error);
+    corrector c = {.calibration = calibration, .outputs = out};
+    return run(&c, BERTRUN_PRECISION_F32, keep_mean, error);
+}
+
+void br_mean_outputs_free(br_mean_outputs *outputs)
+{
+    for (size_t i = 0; i < outputs->count; i++)
+        br_free(outputs->means[i]);
+    br_free(outputs->means);
+}
+
+bertrun_status br_correct_biases(const br_calibration *calibration, const br_mean_outputs *wanted,
+                                 bertrun_error *error)
+{
+    corrector c = {.calibration = calibration, .outputs = (br_mean_outputs *)wanted};
+    return run(&c, BERTRUN_PRECISION_INT8, correct, error);
+}
