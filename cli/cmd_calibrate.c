@@ -18,8 +18,9 @@ static const char help[] =
     "hundreds;\n"
     "                      '-' is standard input\n"
     "  -o, --output FILE   the file to make\n"
-    "  --observer HOW      which range of values to cover: minmax (all), percentile (default: all\n"
-    "                      but the 0.01 % smallest and largest), entropy (least "
+    "  --observer HOW      which range of values to cover: minmax (default: all), percentile (all "
+    "but\n"
+    "                      the 0.01 % smallest and largest), entropy (least "
     "divergence)\n" CONVERT_HELP CONVERT_TABLE_HELP "\n"
     "Examples:\n"
     "  bertrun calibrate --model minilm-f32.bin --data sentences.txt -o minilm-static.bin\n"
@@ -50,7 +51,7 @@ cli_exit cli_calibrate(int argc, char **argv)
     convert_options options;
     convert_options_init(&options);
     const char *model = NULL;
-    int observer = BERTRUN_OBSERVER_PERCENTILE;
+    int observer = BERTRUN_OBSERVER_MINMAX;
     for (int option; (option = cli_next_option(argc, argv, ":ho:", long_options)) != -1;) {
         if (option == 'h')
             return cli_help(help);

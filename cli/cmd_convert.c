@@ -25,7 +25,8 @@ static const char help[] =
     "\n"
     "For int8 that is closer to f32, at no cost at run time:\n"
     "  --calibration TEXTS real texts of the kind that the model is for, one a line, 500 or more;\n"
-    "                      '-' is standard input\n" CONVERT_HELP CONVERT_TABLE_HELP "\n"
+    "                      '-' is standard input. Biases make up for mean errors\n" CONVERT_HELP
+        CONVERT_TABLE_HELP "\n"
     "Examples:\n"
     "  bertrun convert all-MiniLM-L6-v2 -o minilm.bin\n"
     "  bertrun convert all-MiniLM-L6-v2 --calibration sentences.txt --equalize auto \\\n"

@@ -141,12 +141,15 @@ static bertrun_status check_checkpoint(const br_calibration *c, bertrun_error *e
     return BERTRUN_OK;
 }
 
-static bertrun_status quantize_weights(br_calibration *c, bertrun_error *error)
+/* Biases come last: they make up for all the rest. */
+static bertrun_status calibrate_int8(br_calibration *c, bertrun_error *error)
 {
     br_mean_outputs wanted;
     bertrun_status status = br_mean_outputs_measure(&wanted, c, error);
     if (status == BERTRUN_OK && c->settings->rounding == BERTRUN_ROUNDING_GPTQ)
         status = br_round_weights(c, error);
+    if (status == BERTRUN_OK && c->settings->observer != BERTRUN_OBSERVER_NONE)
+        status = br_fix_inputs(c, error);
     if (status == BERTRUN_OK)
         status = br_correct_biases(c, &wanted, error);
     br_mean_outputs_free(&wanted);
@@ -160,9 +163,7 @@ static bertrun_status calibrate(br_calibration *c, bertrun_error *error)
     if (c->settings->equalize_alpha != 0)
         BR_TRY(br_equalize(c, error));
     if (c->settings->dtype == BERTRUN_DTYPE_INT8)
-        BR_TRY(quantize_weights(c, error));
-    if (c->settings->observer != BERTRUN_OBSERVER_NONE)
-        BR_TRY(br_fix_inputs(c, error));
+        BR_TRY(calibrate_int8(c, error));
     return BERTRUN_OK;
 }
 

@@ -1,7 +1,8 @@
 /*
  * Conversion with calibration text: real sentences run through the model, and what enters its
  * linear layers decides how the checkpoint's tensors are changed before they are written. In this
- * order: equalization (equalize.h), rounding (round_weights.h), fixed inputs (fix_inputs.h).
+ * order: equalization (equalize.h), rounding (round_weights.h), fixed inputs (fix_inputs.h), biases
+ * (correct_biases.h).
  */
 #ifndef BR_CALIBRATION_H
 #define BR_CALIBRATION_H
@@ -22,7 +23,7 @@ typedef struct br_calibration {
 bertrun_status br_calibrate(br_checkpoint *checkpoint, const char *source,
                             const bertrun_convert_settings *settings, bertrun_error *error);
 
-/** Opens a model on the checkpoint as it is now, a range a token where it is int8. */
+/** Opens a model on the checkpoint as it is now. */
 bertrun_status br_calibration_open(const br_calibration *calibration, bertrun_precision precision,
                                    bertrun_activations activations, bertrun_model **out,
                                    bertrun_error *error);

@@ -405,7 +405,7 @@ bertrun_status bertrun_convert(const char *directory, const char *file,
     br_checkpoint *checkpoint;
     BR_TRY(br_checkpoint_open(&checkpoint, directory, false, error));
     bertrun_status status = BERTRUN_OK;
-    if (needs_calibration(settings))
+    if (settings->num_calibration > 0)
         status = br_calibrate(checkpoint, directory, settings, error);
     if (status == BERTRUN_OK)
         status = br_convert_checkpoint(checkpoint, directory, file, settings, error);

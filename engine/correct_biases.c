@@ -11,72 +11,73 @@ typedef struct corrector {
     size_t seen; /* linear layers so far */
 } corrector;
 
-/* mean[k] of the rows' columns. */
-static float *mean_row(const br_linear *linear, const float *rows, size_t count)
-{
-    float *mean = br_calloc(linear->in, sizeof *mean);
-    for (size_t k = 0; mean && k < linear->in; k++) {
-        double sum = 0;
-        for (size_t r = 0; r < count; r++)
-            sum += (double)rows[r * linear->k + k];
-        mean[k] = (float)(sum / (double)count);
-    }
-    return mean;
-}
-
-/* What mean_outputs() needs beside the tensors. */
+/* What mean_output() needs beside the tensors. */
 typedef struct mean_scratch {
-    float *mean, *row; /* [in] */
-    int8_t *q;         /* [in] */
+    double *mean; /* [in] */
+    float *row;   /* [in] */
+    int8_t *q;    /* [in] */
 } mean_scratch;
 
-/* The weights' row r as the int8 model has it, and its scale. */
-static const int8_t *int8_row(const corrector *c, const br_tensor *weight,
-                              const br_weight_scheme *scheme, size_t r, const mean_scratch *scratch,
-                              float *scale)
+static void mean_of_rows(const br_linear *linear, const float *rows, size_t count, double *mean)
+{
+    for (size_t k = 0; k < linear->in; k++)
+        mean[k] = 0;
+    for (size_t r = 0; r < count; r++)
+        for (size_t k = 0; k < linear->in; k++)
+            mean[k] += (double)rows[r * linear->k + k] / (double)count;
+}
+
+/* The weights' row r as the model computes with it, to scratch->row; `scheme` NULL: in f32. */
+static void widen_row(const corrector *c, const br_tensor *weight, const br_weight_scheme *scheme,
+                      size_t r, const mean_scratch *scratch)
 {
     size_t columns = weight->shape[1];
+    const int8_t *q = scratch->q;
+    float scale;
     if (weight->dtype == BR_DTYPE_S8) {
-        const br_tensor *scales =
-            br_checkpoint_find(c->calibration->checkpoint, "%s_scale", weight->name);
-        *scale = ((const float *)scales->data)[r];
-        return (const int8_t *)weight->data + r * columns;
+        const br_checkpoint *checkpoint = c->calibration->checkpoint;
+        scale = ((const float *)br_checkpoint_find(checkpoint, "%s_scale", weight->name)->data)[r];
+        q = (const int8_t *)weight->data + r * columns;
+    } else {
+        br_tensor_to_f32(weight, r * columns, columns, scratch->row);
+        if (!scheme)
+            return;
+        br_quantize_row(scheme, r, scratch->row, columns, scratch->q, &scale);
     }
-    br_tensor_to_f32(weight, r * columns, columns, scratch->row);
-    br_quantize_row(scheme, r, scratch->row, columns, scratch->q, scale);
-    return scratch->q;
+    c->model->ops->widen_s8(q, scale, columns, scratch->row);
 }
 
 /* out = W mean for one part's rows. */
 static void part_output(const corrector *c, const br_tensor *weight, bool int8,
                         const mean_scratch *scratch, float *out)
 {
-    size_t columns = weight->shape[1];
-    bool per_tensor = c->calibration->settings->weights == BERTRUN_WEIGHTS_PER_TENSOR;
+    const br_calibration *calibration = c->calibration;
+    bool per_tensor = calibration->settings->weights == BERTRUN_WEIGHTS_PER_TENSOR;
     br_weight_scheme scheme = {0};
     if (int8 && weight->dtype != BR_DTYPE_S8)
-        scheme =
-            br_weight_scheme_choose(c->calibration->checkpoint, weight, per_tensor, scratch->row);
+        scheme = br_weight_scheme_choose(calibration->checkpoint, weight, per_tensor, scratch->row);
     for (size_t r = 0; r < weight->shape[0]; r++) {
         double sum = 0;
-        float scale = 1;
-        const int8_t *q = int8 ? int8_row(c, weight, &scheme, r, scratch, &scale) : NULL;
-        if (!int8)
-            br_tensor_to_f32(weight, r * columns, columns, scratch->row);
-        for (size_t k = 0; k < columns; k++)
-            sum += (double)((int8 ? (float)q[k] : scratch->row[k]) * scratch->mean[k]);
-        out[r] = (float)sum * scale;
+        widen_row(c, weight, int8 ? &scheme : NULL, r, scratch);
+        for (size_t k = 0; k < weight->shape[1]; k++)
+            sum += (double)scratch->row[k] * scratch->mean[k];
+        out[r] = (float)sum;
     }
 }
 
-/* W mean(x), all parts one after another; NULL: no memory. */
+/* W mean(x), all parts one after another, [out]; NULL: no memory. */
 static float *mean_output(const corrector *c, const br_linear *linear, const float *rows,
                           size_t count)
 {
-    mean_scratch scratch = {mean_row(linear, rows, count),
-                            br_alloc(linear->in, sizeof *scratch.row), br_alloc(linear->in, 1)};
+    mean_scratch scratch = {
+        .mean = br_alloc(linear->in, sizeof *scratch.mean),
+        .row = br_alloc(linear->in, sizeof *scratch.row),
+        .q = br_alloc(linear->in, 1),
+    };
     float *out = br_alloc(linear->out, sizeof *out), *at = out;
     bool ready = scratch.mean && scratch.row && scratch.q && out;
+    if (ready)
+        mean_of_rows(linear, rows, count, scratch.mean);
     for (size_t p = 0; ready && p < BR_MAX_PARTS && linear->sources[p].weight; p++) {
         const br_tensor *weight =
             br_checkpoint_find(c->calibration->checkpoint, "%s", linear->sources[p].weight);
@@ -150,8 +151,8 @@ static bertrun_status run(corrector *c, bertrun_precision precision,
                           bertrun_error *error)
 {
     br_observer observer = {.see = see, .data = c};
-    BR_TRY(br_calibration_open(c->calibration, precision, BERTRUN_ACTIVATIONS_TOKEN, &c->model,
-                               error));
+    BR_TRY(
+        br_calibration_open(c->calibration, precision, BERTRUN_ACTIVATIONS_AUTO, &c->model, error));
     bertrun_status status = br_calibration_run(c->calibration, c->model, &observer, error);
     bertrun_model_close(&c->model);
     return status;

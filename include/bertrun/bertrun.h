@@ -895,7 +895,8 @@ typedef struct bertrun_convert_settings {
     void *log_data;
     const bertrun_input *calibration; /**< [num_calibration] texts of the kind that the model is for,
                                            500 or more; borrowed for the call. Of more than 24,576
-                                           tokens only every second text, third, ... is used */
+                                           tokens only every second text, third, ... is used. INT8's biases
+                                           make up for what rounding moves mean outputs by */
     size_t num_calibration;
     float equalize_alpha;      /**< default 0: no equalization. 0 < alpha <= 1 (0.5 is usual), or
                                     BERTRUN_EQUALIZE_AUTO: large activations are moved into weights

@@ -368,7 +368,10 @@ test_calibrate() {
       "$bertrun" calibrate --model f32.bin --data - --observer $observer -o static.bin
     shows 'activations static' "$bertrun" info static.bin
     "$bertrun" --model static.bin hello >/dev/null
+    cp static.bin $observer.bin
   done
+  printf 'one two\na b c d\n' | "$bertrun" calibrate --model f32.bin --data - -o static.bin
+  cmp static.bin minmax.bin || fail 'minmax is the default'
 }
 
 test_bench_json() {
