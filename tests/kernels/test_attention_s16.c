@@ -245,6 +245,28 @@ Test(attention_s16, largest_sums)
                   out[i]);
 }
 
+/* Equal values come out as they went in on average: rounding down would take half a step a token.
+ */
+Test(attention_s16, probabilities_are_rounded_to_nearest)
+{
+    enum { LENGTH = 512, HEAD_DIM = 64 };
+    attention_case c = make_case(LENGTH, LENGTH, HEAD_DIM, FILL_RANDOM);
+    const br_head_s16 *h = &c.head;
+    for (size_t j = 0; j < LENGTH; j++) {
+        ((float *)h->v_scale)[j * h->scale_stride] = 1.0f / V_LEVELS;
+        for (size_t x = 0; x < HEAD_DIM; x++)
+            ((int16_t *)h->v)[j * h->stride + x] = V_LEVELS;
+    }
+    const float *out = run(br_attention_s16_select(), &c);
+    double p[LENGTH], expected[HEAD_DIM], error = 0, half_steps = 0;
+    for (size_t i = 0; i < LENGTH; i++) {
+        half_steps += 0.5 * LENGTH / (4190000.0 / LENGTH) / reference_row(h, i, p, expected);
+        error += (double)out[i * h->out_stride] - expected[0];
+    }
+    cr_expect_lt(fabs(error), 0.1 * half_steps, "off by %g, half a step each is %g", error,
+                 half_steps);
+}
+
 /* A row comes out the same whether or not the others are asked for. */
 Test(attention_s16, first_rows_only)
 {
