@@ -1,4 +1,6 @@
 /* The comparison as one HTML page that needs nothing else: no scripts, no fonts, no network. */
+#include <math.h>
+
 #include "cli/compare_plots.h"
 #include "cli/plot.h"
 
@@ -152,6 +154,19 @@ static void write_cost(const comparison *c, FILE *stream)
     fputs("; the process' largest resident set; the weight files.</p>\n", stream);
 }
 
+/* Nothing where a model has no figure for its quality. */
+static void write_tradeoff(const comparison *c, FILE *stream)
+{
+    for (size_t m = 0; m < c->num_models; m++)
+        if (!isfinite(c->models[m].metrics[0]))
+            return;
+    fputs("<h2>Quality, latency and size</h2>\n", stream);
+    compare_plot_tradeoff(c, stream);
+    fprintf(stream,
+            "<p>A disc's area is the size on disk. Better is further %s and further left.</p>\n",
+            c->task->lower_is_better ? "down" : "up");
+}
+
 static void write_layer_errors(const comparison *c, FILE *stream)
 {
     fputs("<h2>Error of hidden states by layer</h2>\n", stream);
@@ -169,11 +184,7 @@ void compare_write_html(const comparison *c, FILE *stream)
     write_intro(c, stream);
     write_quality(c, stream);
     write_cost(c, stream);
-    fputs("<h2>Quality, latency and size</h2>\n", stream);
-    compare_plot_tradeoff(c, stream);
-    fprintf(stream,
-            "<p>A disc's area is the size on disk. Better is further %s and further left.</p>\n",
-            c->task->lower_is_better ? "down" : "up");
+    write_tradeoff(c, stream);
     if (c->models[0].facts.num_states > 0)
         write_layer_errors(c, stream);
     fputs("<h2>Latency</h2>\n", stream);

@@ -107,13 +107,11 @@ void compare_plot_tradeoff(const comparison *c, FILE *stream)
 {
     double *figures = calloc(2 * c->num_models, sizeof *figures);
     point *points = calloc(c->num_models, sizeof *points);
-    bool drawable = figures && points;
     for (size_t i = 0; figures && i < c->num_models; i++) {
         figures[i] = milliseconds(&c->models[i], 0.5);
         figures[c->num_models + i] = c->models[i].metrics[0];
-        drawable &= isfinite(c->models[i].metrics[0]) != 0;
     }
-    if (drawable)
+    if (figures && points)
         write_tradeoff(c, stream, figures, figures + c->num_models, points);
     free(points);
     free(figures);
