@@ -26,6 +26,17 @@ static br_range range_of_rows(const br_ops *ops, const br_dense_call *call)
     return range;
 }
 
+/* Where a block's sums go, and how its rows are quantized. */
+static void *sums_of_block(const br_dense_call *call, br_lane *lane, size_t first)
+{
+    return call->sums ? (int32_t *)call->sums + first * call->linear->n : lane->sums[0].data;
+}
+
+static br_quantized *quantized_of_block(const br_dense_call *call, br_lane *lane, size_t first)
+{
+    return call->sums ? call->quantized + first : lane->quantized;
+}
+
 static void dense_block(void *argument, size_t index, int worker)
 {
     const dense_task *task = argument;
@@ -39,22 +50,26 @@ static void dense_block(void *argument, size_t index, int worker)
     if (!task->shared && br_linear_needs_range(linear))
         for (size_t r = 0; r < rows; r++)
             lane->ranges[r] = ops->range(src + r * linear->k, linear->in);
-    br_lane_linear(lane, &(br_linear_call){
-                             .linear = linear,
-                             .phase = call->phase,
-                             .rows = rows,
-                             .src = src,
-                             .ranges = task->shared ? NULL : lane->ranges,
-                             .range = task->range,
-                             .input = lane->input.data,
-                             .quantized = lane->quantized,
-                             .sums = lane->sums[0].data,
-                             .dst = call->dst ? call->dst + first * call->dst_stride : NULL,
-                             .dst_qkv = br_qkv_down(task->work, call->dst_qkv, first),
-                             .dst_stride = call->dst_stride,
-                             .activation = call->activation,
-                             .norm = call->norm,
-                         });
+    br_linear_call block = {
+        .linear = linear,
+        .phase = call->phase,
+        .rows = rows,
+        .src = src,
+        .ranges = task->shared ? NULL : lane->ranges,
+        .range = task->range,
+        .input = lane->input.data,
+        .quantized = quantized_of_block(call, lane, first),
+        .sums = sums_of_block(call, lane, first),
+        .dst = call->dst ? call->dst + first * call->dst_stride : NULL,
+        .dst_qkv = br_qkv_down(task->work, call->dst_qkv, first),
+        .dst_stride = call->dst_stride,
+        .activation = call->activation,
+        .norm = call->norm,
+    };
+    if (call->sums)
+        br_lane_multiply(lane, &block);
+    else
+        br_lane_linear(lane, &block);
 }
 
 /* ------------------------------------------------------- few rows: threads share the columns */
@@ -119,8 +134,8 @@ static void run_shared(br_workspace *work, const dense_task *dense)
                  .ranges = dense->shared ? NULL : first->ranges,
                  .range = dense->range,
                  .input = first->input.data,
-                 .quantized = first->quantized,
-                 .sums = first->sums[0].data,
+                 .quantized = quantized_of_block(call, first, 0),
+                 .sums = sums_of_block(call, first, 0),
                  .dst = call->dst,
                  .dst_qkv = call->dst_qkv,
                  .dst_stride = call->dst_stride,
@@ -129,7 +144,8 @@ static void run_shared(br_workspace *work, const dense_task *dense)
     };
     br_pool_run(work->pool, task.parts, quantize_part, &task);
     br_pool_run(work->pool, task.parts, multiply_part, &task);
-    br_pool_run(work->pool, task.parts, finish_part, &task);
+    if (!call->sums)
+        br_pool_run(work->pool, task.parts, finish_part, &task);
 }
 
 bool br_shares_columns(const br_workspace *work, const br_linear *linear, size_t rows)

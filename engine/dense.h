@@ -14,6 +14,11 @@ typedef struct br_dense_call {
     br_qkv dst_qkv; /* .s16 NULL, or receives the result in place of dst */
     br_activation_kind activation;
     const br_norm *norm; /* NULL, or dst = LayerNorm(y + dst) */
+
+    /* NULL, or receive, in place of dst, the sums themselves, [rows rounded up to BR_ROW_GROUP,
+     * linear->n], and, in int8, how each row was quantized, [rows]. */
+    void *sums;
+    br_quantized *quantized;
 } br_dense_call;
 
 /** Runs it; int8 activations are quantized by row, or over all rows where the model says so. */

@@ -6,7 +6,7 @@
 #include "engine/lstm.h"
 
 /* Rows that pass through all layers together: enough that weights are read seldom, few enough that
- * the gates' rows stay in the second-level cache beside a layer's weights. */
+ * the gates' sums stay in the second-level cache beside a layer's weights. */
 enum { CHUNK_ROWS = 128, MAX_COLUMNS = 65536, MAX_THREADS = 1024 };
 
 void bertrun_lm_session_settings_init(bertrun_lm_session_settings *settings)
@@ -28,12 +28,20 @@ static bertrun_status check_settings(const bertrun_lm_session_settings *settings
     return BERTRUN_OK;
 }
 
-static bool reserve_lane(br_lane *lane, const bertrun_lm *lm)
+/* Rows of one layer's input, and the sums of one step's recurrent projection. */
+static bool reserve_layer(br_lane *lane, const br_lstm_layer *layer, size_t columns)
 {
-    bool done = br_lane_reserve_head(lane, &lm->decoder);
-    for (size_t i = 0; i < lm->info.num_layers; i++)
-        done = done && br_lane_reserve(lane, &lm->layers[i].input) &&
-               br_lane_reserve(lane, &lm->layers[i].hidden);
+    size_t rows = columns < BR_BLOCK_ROWS ? br_round_up(columns, BR_ROW_GROUP) : BR_BLOCK_ROWS;
+    size_t k = layer->input.k > layer->hidden.k ? layer->input.k : layer->hidden.k;
+    return br_buffer_reserve(&lane->input, BR_BLOCK_ROWS * k, sizeof(uint16_t)) &&
+           br_buffer_reserve(&lane->sums[0], rows * layer->hidden.n, sizeof(int32_t));
+}
+
+static bool reserve_lane(br_lane *lane, const bertrun_lm_session *session)
+{
+    bool done = br_lane_reserve_head(lane, &session->lm->decoder);
+    for (size_t i = 0; i < session->lm->info.num_layers; i++)
+        done = done && reserve_layer(lane, &session->lm->layers[i], session->columns);
     return done;
 }
 
@@ -41,7 +49,7 @@ static bertrun_status start_threads(bertrun_lm_session *session, bertrun_error *
 {
     BR_TRY(br_workspace_open(&session->work, &session->lm->base, session->threads, false, error));
     for (int i = 0; i < session->threads; i++)
-        if (!reserve_lane(session->work.lanes[i], session->lm))
+        if (!reserve_lane(session->work.lanes[i], session))
             return br_fail_nomem(error);
     return BERTRUN_OK;
 }
@@ -63,10 +71,11 @@ static bertrun_status allocate(bertrun_lm_session *session, bertrun_error *error
     session->embedded = zeros(rows, lm->layers[0].input.k);
     session->rows[0] = zeros(rows, session->stride);
     session->rows[1] = zeros(rows, session->stride);
-    session->gates = zeros(rows, 4 * hidden);
+    session->sums = zeros(rows, lm->layers[0].input.n);
+    session->inputs = br_calloc(rows, sizeof *session->inputs);
     session->ranges = br_calloc(columns, sizeof *session->ranges);
     bool done = session->state && session->cell && session->embedded && session->rows[0] &&
-                session->rows[1] && session->gates && session->ranges;
+                session->rows[1] && session->sums && session->inputs && session->ranges;
     return done ? BERTRUN_OK : br_fail_nomem(error);
 }
 
@@ -103,10 +112,10 @@ void bertrun_lm_session_close(bertrun_lm_session **pointer)
     if (!session)
         return;
     br_workspace_close(&session->work);
-    void *memory[] = {session->state,       session->cell,        session->embedded,
-                      session->rows[0],     session->rows[1],     session->gates,
-                      session->ranges,      session->logits.data, session->log_probs.data,
-                      session->chunk_logits};
+    void *memory[] = {session->state,          session->cell,        session->embedded,
+                      session->rows[0],        session->rows[1],     session->sums,
+                      session->inputs,         session->ranges,      session->logits.data,
+                      session->log_probs.data, session->chunk_logits};
     for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
         br_free(memory[i]);
     br_free(session);

@@ -15,8 +15,8 @@ static void multiply_part(void *argument, size_t index, int worker)
 {
     const step_task *task = argument;
     size_t panels = task->call.linear->n / BR_GEMM_PANEL;
-    br_lane_multiply_panels(task->session->work.lanes[worker], &task->call, panels * index / task->parts,
-                            panels * (index + 1) / task->parts);
+    br_lane_multiply_panels(task->session->work.lanes[worker], &task->call,
+                            panels * index / task->parts, panels * (index + 1) / task->parts);
 }
 
 /* The sums of the recurrent projection; few rows, so that the threads share its columns. */
@@ -34,10 +34,19 @@ static void multiply(const step_task *task)
 
 /* What a layer works on in one chunk. */
 typedef struct layer_pass {
-    const br_linear *hidden;
+    const br_linear *input, *hidden;
     float *state, *cell; /* of this layer */
     float *out;          /* [chunk rows, stride] */
 } layer_pass;
+
+static br_linear_row sums_row(const br_linear *linear, const void *sums, const br_quantized *inputs,
+                              size_t row)
+{
+    return (br_linear_row){.acc = (const int32_t *)sums + row * linear->n,
+                           .n = linear->out,
+                           .columns = linear->columns,
+                           .input = inputs[row]};
+}
 
 /* Columns [first, first + rows) at time t; `last` is their output before. */
 static void run_block(const bertrun_lm_session *session, const layer_pass *pass, size_t t,
@@ -59,13 +68,12 @@ static void run_block(const bertrun_lm_session *session, const layer_pass *pass,
                  .sums = lane->sums[0].data},
     };
     multiply(&task);
-    br_linear_row sums = {.n = pass->hidden->out, .columns = pass->hidden->columns};
     for (size_t r = 0; r < rows; r++) {
-        sums.acc = (const int32_t *)lane->sums[0].data + r * pass->hidden->n;
-        sums.input = lane->quantized[r];
-        session->ranges[first + r] = ops->lstm_cell(&sums, session->gates + (row + r) * sums.n,
-                                                    pass->cell + (first + r) * hidden_size,
-                                                    pass->out + (row + r) * session->stride);
+        br_linear_row input = sums_row(pass->input, session->sums, session->inputs, row + r);
+        br_linear_row recurrent = sums_row(pass->hidden, lane->sums[0].data, lane->quantized, r);
+        session->ranges[first + r] =
+            ops->lstm_cell(&input, &recurrent, pass->cell + (first + r) * hidden_size,
+                           pass->out + (row + r) * session->stride);
     }
 }
 
@@ -91,6 +99,7 @@ static bertrun_status run_layer(bertrun_lm_session *session, size_t index, const
     const br_lstm_layer *layer = &session->lm->layers[index];
     size_t columns = session->columns;
     layer_pass pass = {
+        .input = &layer->input,
         .hidden = &layer->hidden,
         .state = session->state + index * (columns + BR_ROW_GROUP) * session->stride,
         .cell = session->cell + index * columns * session->lm->info.hidden_size,
@@ -101,8 +110,8 @@ static bertrun_status run_layer(bertrun_lm_session *session, size_t index, const
         .phase = BR_PHASE_INTERMEDIATE,
         .rows = steps * columns,
         .src = in,
-        .dst = session->gates,
-        .dst_stride = layer->input.out,
+        .sums = session->sums,
+        .quantized = session->inputs,
     };
     BR_TRY(br_run_dense(&session->work, &call, error));
     run_steps(session, &pass, steps);

@@ -37,7 +37,8 @@ struct bertrun_lm_session {
     float *cell;         /* [num_layers, C, hidden_size] */
     float *embedded;     /* [chunk rows, layers[0].input.k] */
     float *rows[2];      /* [chunk rows, stride] a layer's output; the last one's is rows[0] */
-    float *gates;        /* [chunk rows, 4 * hidden_size] the input's projection */
+    void *sums;          /* [chunk rows, layers[..].input.n] of the input's projection, s32 or f32 */
+    br_quantized *inputs; /* [chunk rows] how its rows were quantized */
     br_range *ranges;    /* [C] of each column's last output */
     float *chunk_logits; /* [chunk rows, vocab_size] of words that are only scored, or NULL */
     br_buffer logits;    /* [steps, C, vocab_size] */

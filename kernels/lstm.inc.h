@@ -2,9 +2,8 @@
  */
 
 typedef struct cell_context {
-    br_linear_row row;
-    bool integers;
-    const float *input;
+    br_linear_row input, recurrent;
+    bool input_integers, recurrent_integers;
     size_t hidden_size;
     float *cell, *hidden;
     v_range range;
@@ -14,7 +13,8 @@ typedef struct cell_context {
 BR_INLINE v4 gate(const cell_context *c, size_t index, size_t j, size_t count)
 {
     j += index * c->hidden_size;
-    return v4_add(row_linear(&c->row, c->integers, j, count), v4_load(c->input + j, count));
+    return v4_add(row_linear(&c->recurrent, c->recurrent_integers, j, count),
+                  row_linear(&c->input, c->input_integers, j, count));
 }
 
 /* sigmoid(gate) * tanh(x) */
@@ -38,16 +38,24 @@ BR_INLINE void cell_step(cell_context *c, size_t j, size_t count)
     v_range_add(&c->range, &hidden, count);
 }
 
-BR_INLINE br_range cell_row(const br_linear_row *row, bool integers, const float *input,
-                            float *cell, float *hidden)
+/* The two flags are constants at every call. */
+BR_INLINE br_range cell_row(const br_linear_row *input, bool input_integers,
+                            const br_linear_row *recurrent, bool recurrent_integers, float *cell,
+                            float *hidden)
 {
-    cell_context c = {*row, integers, input, row->n / 4, cell, hidden, v_range_empty()};
+    cell_context c = {*input,       *recurrent, input_integers, recurrent_integers,
+                      input->n / 4, cell,       hidden,         v_range_empty()};
     BR_EACH_GROUP(c.hidden_size, cell_step, &c);
     return v_range_fold(&c.range);
 }
 
-static br_range lstm_cell(const br_linear_row *row, const float *input, float *cell, float *hidden)
+static br_range lstm_cell(const br_linear_row *input, const br_linear_row *recurrent, float *cell,
+                          float *hidden)
 {
-    return row->columns.scale ? cell_row(row, true, input, cell, hidden)
-                              : cell_row(row, false, input, cell, hidden);
+    bool integers = recurrent->columns.scale;
+    if (input->columns.scale)
+        return integers ? cell_row(input, true, recurrent, true, cell, hidden)
+                        : cell_row(input, true, recurrent, false, cell, hidden);
+    return integers ? cell_row(input, false, recurrent, true, cell, hidden)
+                    : cell_row(input, false, recurrent, false, cell, hidden);
 }

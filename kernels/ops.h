@@ -134,13 +134,15 @@ typedef struct br_ops {
 
     /**
      * One step of an LSTM (Hochreiter and Schmidhuber 1997; gates i, f, g, o as PyTorch orders them)
-     * for one column. With H = row->n / 4, row the recurrent projection's and z as for `linear`,
-     * [4H], a gate's H after another's:
-     *     i, f, o = sigmoid(z + input), g = tanh(z + input)
+     * for one column. The two rows are those of the projections of the layer's input and of its own
+     * last output as they leave the matrix multiplication; with x and z what `linear` makes of them
+     * without an activation, [4H], a gate's H after another's:
+     *     i, f, o = sigmoid(z + x), g = tanh(z + x)
      *     cell = fma(f, cell, i * g), hidden = o * tanh(cell)          [H] each
-     * input [4H]. Returns the range of hidden, which must not be what the row was computed from.
+     * Returns the range of hidden, which must not be what a row was computed from.
      */
-    br_range (*lstm_cell)(const br_linear_row *row, const float *input, float *cell, float *hidden);
+    br_range (*lstm_cell)(const br_linear_row *input, const br_linear_row *recurrent, float *cell,
+                          float *hidden);
 } br_ops;
 
 /** Floats of scratch that `attention` needs. */
