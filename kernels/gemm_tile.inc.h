@@ -34,10 +34,15 @@ typedef struct fetch {
 enum { STEP = BR_GEMM_PANEL * 4, LINE = 64, AHEAD = 4096 };
 
 /*
- * Rows beyond whole tiles go together with the last whole one into tiles half as wide, if tiles are
- * wide enough, for as many sums in registers.
+ * Rows beyond whole tiles go together with the last whole one, if tiles are wide enough: up to
+ * MAX_TALL rows in tiles half as wide, for as many sums in registers; more are halved.
  */
-enum { TALL_VECS = TILE_VECS / 2, HAS_TALL = TILE_VECS > 2, MAX_ROWS = 2 * TILE_ROWS };
+enum {
+    TALL_VECS = TILE_VECS / 2,
+    HAS_TALL = TILE_VECS > 2,
+    MAX_ROWS = 2 * TILE_ROWS,
+    MAX_TALL = TILE_ROWS == 6 ? 8 : MAX_ROWS - 1
+};
 
 /*
  * rows x (vecs * VEC_LANES) outputs; `rows`, `vecs` and `lines` are constants where this is
@@ -117,9 +122,6 @@ static void some_rows(const uint8_t *src, size_t k, const int8_t *panel, fetch *
         ROWS(6, TILE_VECS)
         ROWS(7, TALL_VECS)
         ROWS(8, TALL_VECS)
-        ROWS(9, TALL_VECS)
-        ROWS(10, TALL_VECS)
-        ROWS(11, TALL_VECS)
 #elif TILE_VECS > 2
         ROWS(5, TALL_VECS)
         ROWS(6, TALL_VECS)
@@ -133,9 +135,9 @@ static void some_rows(const uint8_t *src, size_t k, const int8_t *panel, fetch *
 /* Rows of the next tiles, `left` being left. */
 static size_t next_rows(size_t left)
 {
-    if (left < TILE_ROWS || (HAS_TALL && left > TILE_ROWS && left < MAX_ROWS))
+    if (left < TILE_ROWS || (HAS_TALL && left > TILE_ROWS && left <= MAX_TALL))
         return left;
-    return TILE_ROWS;
+    return HAS_TALL && left > MAX_TALL && left < MAX_ROWS ? (left + 1) / 2 : TILE_ROWS;
 }
 
 /*
