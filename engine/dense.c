@@ -47,7 +47,7 @@ static void dense_block(void *argument, size_t index, int worker)
     size_t first = index * task->blocks.block_rows;
     size_t rows = br_block_length(&task->blocks, index);
     const float *src = call->src + first * linear->k;
-    if (!task->shared && br_linear_needs_range(linear))
+    if (!task->shared && !call->ranges && br_linear_needs_range(linear))
         for (size_t r = 0; r < rows; r++)
             lane->ranges[r] = ops->range(src + r * linear->k, linear->in);
     br_linear_call block = {
@@ -55,7 +55,9 @@ static void dense_block(void *argument, size_t index, int worker)
         .phase = call->phase,
         .rows = rows,
         .src = src,
-        .ranges = task->shared ? NULL : lane->ranges,
+        .ranges = task->shared   ? NULL
+                  : call->ranges ? call->ranges + first
+                                 : lane->ranges,
         .range = task->range,
         .input = lane->input.data,
         .quantized = quantized_of_block(call, lane, first),
@@ -81,6 +83,7 @@ static void dense_block(void *argument, size_t index, int worker)
 typedef struct shared_task {
     br_workspace *work;
     br_linear_call call;
+    br_range *ranges; /* of the call's rows, which are not known yet; or NULL */
     size_t parts;
 } shared_task;
 
@@ -99,9 +102,9 @@ static void quantize_part(void *argument, size_t index, int worker)
     const shared_task *task = argument;
     const br_linear_call *call = &task->call;
     part rows = part_of(task, call->rows, index);
-    if (call->ranges && br_linear_needs_range(call->linear))
+    if (task->ranges && br_linear_needs_range(call->linear))
         for (size_t r = rows.first; r < rows.end; r++)
-            task->work->lanes[0]->ranges[r] =
+            task->ranges[r] =
                 task->work->model->ops->range(call->src + r * call->linear->k, call->linear->in);
     br_lane_quantize(task->work->lanes[worker], call, rows.first, rows.end);
 }
@@ -124,14 +127,18 @@ static void run_shared(br_workspace *work, const dense_task *dense)
 {
     const br_dense_call *call = dense->call;
     br_lane *first = work->lanes[0];
+    bool known = dense->shared || call->ranges;
     shared_task task = {
         .work = work,
+        .ranges = known ? NULL : first->ranges,
         .parts = (size_t)br_pool_threads(work->pool),
         .call = {.linear = call->linear,
                  .phase = call->phase,
                  .rows = call->rows,
                  .src = call->src,
-                 .ranges = dense->shared ? NULL : first->ranges,
+                 .ranges = dense->shared ? NULL
+                           : known       ? call->ranges
+                                         : first->ranges,
                  .range = dense->range,
                  .input = first->input.data,
                  .quantized = quantized_of_block(call, first, 0),

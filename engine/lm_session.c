@@ -73,7 +73,7 @@ static bertrun_status allocate(bertrun_lm_session *session, bertrun_error *error
     session->rows[1] = zeros(rows, session->stride);
     session->sums = zeros(rows, lm->layers[0].input.n);
     session->inputs = br_calloc(rows, sizeof *session->inputs);
-    session->ranges = br_calloc(columns, sizeof *session->ranges);
+    session->ranges = br_calloc(columns + rows, sizeof *session->ranges);
     bool done = session->state && session->cell && session->embedded && session->rows[0] &&
                 session->rows[1] && session->sums && session->inputs && session->ranges;
     return done ? BERTRUN_OK : br_fail_nomem(error);
@@ -169,6 +169,7 @@ static bertrun_status decode(bertrun_lm_session *session, float *logits, size_t 
             .phase = BR_PHASE_HEAD,
             .rows = rows - first < most ? rows - first : most,
             .src = session->rows[0] + first * session->stride,
+            .ranges = session->ranges + session->columns + first,
             .dst = logits + first * decoder->out,
             .dst_stride = decoder->out,
         };

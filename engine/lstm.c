@@ -62,7 +62,7 @@ static void run_block(const bertrun_lm_session *session, const layer_pass *pass,
                  .phase = BR_PHASE_OUTPUT,
                  .rows = rows,
                  .src = last + first * session->stride,
-                 .ranges = session->ranges + first,
+                 .ranges = session->ranges + row,
                  .input = lane->input.data,
                  .quantized = lane->quantized,
                  .sums = lane->sums[0].data},
@@ -71,7 +71,7 @@ static void run_block(const bertrun_lm_session *session, const layer_pass *pass,
     for (size_t r = 0; r < rows; r++) {
         br_linear_row input = sums_row(pass->input, session->sums, session->inputs, row + r);
         br_linear_row recurrent = sums_row(pass->hidden, lane->sums[0].data, lane->quantized, r);
-        session->ranges[first + r] =
+        session->ranges[session->columns + row + r] =
             ops->lstm_cell(&input, &recurrent, pass->cell + (first + r) * hidden_size,
                            pass->out + (row + r) * session->stride);
     }
@@ -110,6 +110,7 @@ static bertrun_status run_layer(bertrun_lm_session *session, size_t index, const
         .phase = BR_PHASE_INTERMEDIATE,
         .rows = steps * columns,
         .src = in,
+        .ranges = index > 0 ? session->ranges + columns : NULL,
         .sums = session->sums,
         .quantized = session->inputs,
     };
