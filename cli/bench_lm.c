@@ -31,21 +31,15 @@ static bool read_words(void *argument)
 
 static void report(const lm_bench *bench, const shape *of, const samples *sorted)
 {
-    char name[32];
-    snprintf(name, sizeof name, "%zux%zu", of->batch, of->length);
-    double min = sorted->seconds[0], median = samples_percentile(sorted, 0.5);
-    double p90 = samples_percentile(sorted, 0.9), p99 = samples_percentile(sorted, 0.99);
-    double words_per_s = (double)(of->batch * of->length) / median;
+    bench_result result = bench_result_of(of, sorted);
     if (bench->options->json) {
-        json_array_append_new(bench->results,
-                              json_pack("{ss sI s{sf sf sf sf} sf}", "shape", name, "calls",
-                                        (json_int_t)sorted->count, "ms", "min", min * 1e3, "median",
-                                        median * 1e3, "p90", p90 * 1e3, "p99", p99 * 1e3,
-                                        "words_per_s", words_per_s));
+        json_t *object = bench_result_json(&result, "words_per_s");
+        json_object_set_new(object, "calls", json_integer((json_int_t)sorted->count));
+        json_array_append_new(bench->results, object);
         return;
     }
-    printf("%-8s %9.3f %9.3f %9.3f %9.3f %10.0f\n", name, min * 1e3, median * 1e3, p90 * 1e3,
-           p99 * 1e3, words_per_s);
+    bench_result_print(&result);
+    putchar('\n');
     fflush(stdout);
 }
 

@@ -1,5 +1,6 @@
 #include "cli/bench_samples.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
@@ -56,4 +57,30 @@ bool samples_take(samples *out, bench_pass pass, void *argument, double seconds)
     }
     samples_sort(out);
     return true;
+}
+
+bench_result bench_result_of(const shape *of, const samples *sorted)
+{
+    bench_result result = {
+        .min = sorted->seconds[0],
+        .median = samples_percentile(sorted, 0.5),
+        .p90 = samples_percentile(sorted, 0.9),
+        .p99 = samples_percentile(sorted, 0.99),
+    };
+    snprintf(result.shape, sizeof result.shape, "%zux%zu", of->batch, of->length);
+    result.tokens_per_s = (double)(of->batch * of->length) / result.median;
+    return result;
+}
+
+void bench_result_print(const bench_result *result)
+{
+    printf("%-8s %9.3f %9.3f %9.3f %9.3f %10.0f", result->shape, result->min * 1e3,
+           result->median * 1e3, result->p90 * 1e3, result->p99 * 1e3, result->tokens_per_s);
+}
+
+json_t *bench_result_json(const bench_result *result, const char *rate)
+{
+    return json_pack("{ss s{sf sf sf sf} sf}", "shape", result->shape, "ms", "min",
+                     result->min * 1e3, "median", result->median * 1e3, "p90", result->p90 * 1e3,
+                     "p99", result->p99 * 1e3, rate, result->tokens_per_s);
 }

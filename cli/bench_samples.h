@@ -2,6 +2,8 @@
 #ifndef BENCH_SAMPLES_H
 #define BENCH_SAMPLES_H
 
+#include <jansson.h>
+
 #include "bertrun/bertrun.h"
 #include "cli/samples.h"
 
@@ -31,5 +33,18 @@ typedef bool (*bench_pass)(void *argument);
  * having complained, where a pass fails.
  */
 bool samples_take(samples *out, bench_pass pass, void *argument, double seconds);
+
+/** What is told of sorted samples of a shape; seconds. */
+typedef struct bench_result {
+    char shape[32]; /* "10x35" */
+    double min, median, p90, p99;
+    double tokens_per_s; /* at the median */
+} bench_result;
+
+bench_result bench_result_of(const shape *of, const samples *sorted);
+
+/** As a line of text without its end, and as JSON with `rate` the name of tokens a second. */
+void bench_result_print(const bench_result *result);
+json_t *bench_result_json(const bench_result *result, const char *rate);
 
 #endif

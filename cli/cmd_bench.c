@@ -273,26 +273,21 @@ static void print_profile(bertrun_session *session)
 static void report(const bench *state, const shape *of, const samples *sorted,
                    bertrun_session *session)
 {
-    char name[32];
-    snprintf(name, sizeof name, "%zux%zu", of->batch, of->length);
-    double min = sorted->seconds[0], median = samples_percentile(sorted, 0.5);
-    double p90 = samples_percentile(sorted, 0.9), p99 = samples_percentile(sorted, 0.99);
-    double tokens_per_s = (double)(of->batch * of->length) / median;
-    double share = linear_operations(state->info, of) / min * 1e-9 / state->ceiling_gops;
+    bench_result result = bench_result_of(of, sorted);
+    double share = linear_operations(state->info, of) / result.min * 1e-9 / state->ceiling_gops;
     if (!state->options->json) {
-        printf("%-8s %9.3f %9.3f %9.3f %9.3f %10.0f %8.1f %%\n", name, min * 1e3, median * 1e3,
-               p90 * 1e3, p99 * 1e3, tokens_per_s, share * 100);
+        bench_result_print(&result);
+        printf(" %8.1f %%\n", share * 100);
         if (state->options->profile)
             print_profile(session);
         fflush(stdout);
         return;
     }
-    json_t *result = json_pack("{ss s{sf sf sf sf} sf sf}", "shape", name, "ms", "min", min * 1e3,
-                               "median", median * 1e3, "p90", p90 * 1e3, "p99", p99 * 1e3,
-                               "tokens_per_s", tokens_per_s, "ceiling_share", share);
+    json_t *object = bench_result_json(&result, "tokens_per_s");
+    json_object_set_new(object, "ceiling_share", json_real(share));
     if (state->options->profile)
-        json_object_set_new(result, "profile", profile_json(session));
-    json_array_append_new(state->results, result);
+        json_object_set_new(object, "profile", profile_json(session));
+    json_array_append_new(state->results, object);
 }
 
 static bool open_session(const bench *state, bertrun_session **session)

@@ -103,14 +103,15 @@ def measure(options, config, engines, model):
             times["bertrun"][columns].append(
                 time_bertrun(options.bertrun, model, options.threads, columns,
                              slowest * 1e-3 * CALLS))
-    return {name: {columns: statistics.median(all) for columns, all in of.items()}
+    return {name: {columns: statistics.median(medians) for columns, medians in of.items()}
             for name, of in times.items()}
 
 
 def print_table(times, threads):
     """Prints it; whether all bars hold."""
     good = True
-    print(f"| median ms, {threads} thread{'s' * (threads > 1)} | 1x{STEPS} | 10x{STEPS} |\n|---|---|---|")
+    plural = "s" if threads > 1 else ""
+    print(f"| median ms, {threads} thread{plural} | 1x{STEPS} | 10x{STEPS} |\n|---|---|---|")
     for name, of in times.items():
         print(f"| {name} int8 | {of[1]:.2f} | {of[10]:.2f} |")
     for name, bar in BARS.items():
