@@ -141,19 +141,26 @@ bool br_prefers_own_gemm(const bertrun_model *model, const br_linear *linear, si
     return linear->type == BR_MATMUL_U8S8 && rows <= model->gemm_max_rows;
 }
 
-void br_lane_multiply_panels(br_lane *lane, const br_linear_call *call, size_t first_panel,
-                             size_t end_panel)
+/* Panels [first, end) to sums, rows `stride` apart. */
+static void multiply_panels(br_lane *lane, const br_linear_call *call, size_t first, size_t end,
+                            int32_t *sums, size_t stride)
 {
     const br_linear *linear = call->linear;
     const br_gemm *gemm = lane->model->gemm;
-    size_t panels = end_panel - first_panel, first = first_panel * BR_GEMM_PANEL;
     double begin = br_profile_begin(&lane->profile);
     gemm->run(call->input, call->rows, linear->k,
-              (const int8_t *)linear->packed + first * linear->k, panels,
-              (int32_t *)call->sums + first, linear->n);
+              (const int8_t *)linear->packed + first * BR_GEMM_PANEL * linear->k, end - first, sums,
+              stride);
     br_profile_end(&lane->profile, call->phase, begin, gemm->name,
-                   br_linear_operations(linear, call->rows) * (double)panels * BR_GEMM_PANEL /
-                       (double)linear->n);
+                   br_linear_operations(linear, call->rows) * (double)(end - first) *
+                       BR_GEMM_PANEL / (double)linear->n);
+}
+
+void br_lane_multiply_panels(br_lane *lane, const br_linear_call *call, size_t first_panel,
+                             size_t end_panel)
+{
+    multiply_panels(lane, call, first_panel, end_panel,
+                    (int32_t *)call->sums + first_panel * BR_GEMM_PANEL, call->linear->n);
 }
 
 static bertrun_status multiply_by_onednn(br_lane *lane, const br_linear_call *call,
@@ -224,8 +231,56 @@ bool br_lane_multiply(br_lane *lane, const br_linear_call *call)
     return lane->status == BERTRUN_OK;
 }
 
+/* ----------------------------------------------------------- a wide layer, some columns at a time
+ */
+
+/*
+ * Nothing asks for whole rows of a wide layer's result: its columns are multiplied and finished
+ * PART at a time, so that the sums stay near, and the result is written between multiplications.
+ */
+enum { PART_PANELS = 8, PART = PART_PANELS * BR_GEMM_PANEL };
+
+static bool goes_by_columns(const br_lane *lane, const br_linear_call *call)
+{
+    return call->linear->n > PART && !call->norm && !call->dst_ranges && !call->dst_qkv.s16 &&
+           (const void *)call->dst != call->sums &&
+           br_prefers_own_gemm(lane->model, call->linear, call->rows);
+}
+
+/* Columns [first, first + count) of all rows; their sums are [rows, PART]. */
+static void finish_columns(br_lane *lane, const br_linear_call *call, size_t first, size_t count)
+{
+    const br_columns *all = &call->linear->columns;
+    br_linear_row row = {.n = count,
+                         .columns = {.scale = all->scale + first,
+                                     .offset = all->offset + first,
+                                     .bias = all->bias ? all->bias + first : NULL},
+                         .no_range = true};
+    double begin = br_profile_begin(&lane->profile);
+    for (size_t r = 0; r < call->rows; r++) {
+        row.acc = (const int32_t *)call->sums + r * PART;
+        row.input = call->quantized[r];
+        lane->model->ops->linear(&row, call->activation, call->dst + r * call->dst_stride + first);
+    }
+    br_profile_end(&lane->profile, BR_PHASE_EPILOGUE, begin, lane->model->ops->name, 0);
+}
+
+static void linear_by_columns(br_lane *lane, const br_linear_call *call)
+{
+    size_t panels = call->linear->n / BR_GEMM_PANEL, out = call->linear->out;
+    br_lane_quantize(lane, call, 0, call->rows);
+    for (size_t panel = 0; panel < panels; panel += PART_PANELS) {
+        size_t end = panels - panel < PART_PANELS ? panels : panel + PART_PANELS;
+        size_t first = panel * BR_GEMM_PANEL, left = out - first;
+        multiply_panels(lane, call, panel, end, call->sums, PART);
+        finish_columns(lane, call, first, left < PART ? left : PART);
+    }
+}
+
 void br_lane_linear(br_lane *lane, const br_linear_call *call)
 {
-    if (br_lane_multiply(lane, call))
+    if (lane->status == BERTRUN_OK && goes_by_columns(lane, call))
+        linear_by_columns(lane, call);
+    else if (br_lane_multiply(lane, call))
         br_lane_finish(lane, call, 0, call->rows);
 }
