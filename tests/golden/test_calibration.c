@@ -282,7 +282,8 @@ static void expect_minilm(const char *what, bertrun_convert_settings *settings, 
                           double worst)
 {
     const char *path = fixture_minilm();
-    texts train = read_split("train", 16), test = read_split("test", 1);
+    /* 1,438 texts: with half of them the worst cosine of GPTQ falls from 0.997 to 0.996. */
+    texts train = read_split("train", 8), test = read_split("test", 1);
     settings->calibration = train.inputs;
     settings->num_calibration = train.count;
     convert(path, settings);
