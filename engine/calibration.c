@@ -141,7 +141,8 @@ static bertrun_status check_checkpoint(const br_calibration *c, bertrun_error *e
     return BERTRUN_OK;
 }
 
-/* Biases come last: they make up for all the rest. */
+/* Biases come last: they make up for all the rest, unless it is as much as entropy cuts off: there
+ * means made right left MiniLM a cosine of 0.24 for 0.94. */
 static bertrun_status calibrate_int8(br_calibration *c, bertrun_error *error)
 {
     br_mean_outputs wanted;
@@ -150,7 +151,7 @@ static bertrun_status calibrate_int8(br_calibration *c, bertrun_error *error)
         status = br_round_weights(c, error);
     if (status == BERTRUN_OK && c->settings->observer != BERTRUN_OBSERVER_NONE)
         status = br_fix_inputs(c, error);
-    if (status == BERTRUN_OK)
+    if (status == BERTRUN_OK && c->settings->observer != BERTRUN_OBSERVER_ENTROPY)
         status = br_correct_biases(c, &wanted, error);
     br_mean_outputs_free(&wanted);
     return status;
