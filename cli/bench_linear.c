@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/bench_samples.h"
+#include "cli/json_write.h"
 
 bool bench_parse_layer(bench_layer *layer, const char *text)
 {
@@ -109,12 +110,7 @@ static cli_exit print_json(const linear_bench *bench)
         json_pack("{sI sI si ss sO}", "in", (json_int_t)info->in, "out", (json_int_t)info->out,
                   "threads", info->threads, "activations",
                   bertrun_activations_name(info->activations), "results", bench->results);
-    if (!object)
-        return cli_fail("out of memory");
-    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(object);
-    return CLI_OK;
+    return json_print(object, 6);
 }
 
 /* ------------------------------------------------------------------------------------ measure */

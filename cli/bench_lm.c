@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/json_write.h"
+
 typedef struct lm_bench {
     const lm_bench_options *options;
     const bertrun_lm *lm;
@@ -76,12 +78,7 @@ static cli_exit print_json(const lm_bench *bench)
     json_t *object = json_pack("{ss ss sO}", "model", bench->options->model, "precision",
                                bertrun_precision_name(bertrun_lm_get_info(bench->lm)->precision),
                                "results", bench->results);
-    if (!object)
-        return cli_fail("out of memory");
-    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(object);
-    return CLI_OK;
+    return json_print(object, 6);
 }
 
 static cli_exit bench_all(const lm_bench *bench)

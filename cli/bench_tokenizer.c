@@ -8,6 +8,7 @@
 #include "bertrun/bertrun.h"
 #include "cli/bench_samples.h"
 #include "cli/clock.h"
+#include "cli/json_write.h"
 #include "cli/text_source.h"
 
 typedef struct tokenizer_bench {
@@ -68,12 +69,7 @@ static cli_exit report(const tokenizer_bench *bench, bool json)
         "tokens", (json_int_t)bench->tokens, "open_ms", bench->open_seconds * 1e3, "ms", "min",
         min * 1e3, "median", median * 1e3, "mb_per_s", speed, "mb_per_s_median",
         (double)bench->bytes / median * 1e-6, "tokens_per_s", (double)bench->tokens / min);
-    if (!object)
-        return cli_fail("out of memory");
-    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(object);
-    return CLI_OK;
+    return json_print(object, 6);
 }
 
 /* The best of a few openings: the file is to be found in the system's cache. */

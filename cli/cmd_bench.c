@@ -13,6 +13,7 @@
 #include "cli/bench_samples.h"
 #include "cli/bench_tokenizer.h"
 #include "cli/cli.h"
+#include "cli/json_write.h"
 
 static const char help[] =
     "usage: bertrun bench --model MODEL [OPTION...]\n"
@@ -355,12 +356,7 @@ static cli_exit print_json(const bench *state)
         json_pack("{ss si ss sf sO}", "model", state->options->model, "threads", state->threads,
                   "precision", bertrun_precision_name(state->info->precision), "ceiling_gops",
                   state->ceiling_gops, "results", state->results);
-    if (!object)
-        return cli_fail("out of memory");
-    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(object);
-    return CLI_OK;
+    return json_print(object, 6);
 }
 
 static cli_exit bench_all(bench *state)

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/info_lm.h"
 #include "cli/info_weights.h"
+#include "cli/json_write.h"
 
 static const char help[] =
     "usage: bertrun info MODEL [--json]\n"
@@ -136,12 +137,7 @@ static cli_exit print_json(const bertrun_model_info *info)
         "embedding_size", (json_int_t)info->embedding_size, "pooling",
         bertrun_pooling_name(info->pooling), "normalize", info->normalize, "has_pooler",
         info->has_pooler, "scores", bertrun_scores_name(info->scores), "labels", labels_json(info));
-    if (!object)
-        return cli_fail("out of memory");
-    json_dumpf(object, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(object);
-    return CLI_OK;
+    return json_print(object, 6);
 }
 
 static cli_exit info_model(const char *path, bool json)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "bertrun/bertrun.h"
+#include "cli/json_write.h"
 
 static void print_text(const bertrun_lm_info *info)
 {
@@ -30,12 +31,7 @@ static cli_exit print_json(const bertrun_lm_info *info)
         "num_layers", (json_int_t)info->num_layers, "hidden_size", (json_int_t)info->hidden_size,
         "embedding_size", (json_int_t)info->embedding_size, "vocab_size",
         (json_int_t)info->vocab_size, "tied", info->tied);
-    if (!object)
-        return cli_fail("out of memory");
-    json_dumpf(object, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(object);
-    return CLI_OK;
+    return json_print(object, 6);
 }
 
 cli_exit info_lm(const char *path, bool json)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bertrun/bertrun.h"
+#include "cli/json_write.h"
 
 enum { CELL = 40 };
 
@@ -107,10 +108,7 @@ static cli_exit print_json(const char *model, const char *original)
         json_decref(tensors);
         return cli_fail("%s", error.message);
     }
-    json_dumpf(tensors, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    putchar('\n');
-    json_decref(tensors);
-    return CLI_OK;
+    return json_print(tensors, 9);
 }
 
 cli_exit info_weights(const char *model, const char *original, bool json)

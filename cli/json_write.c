@@ -1,6 +1,5 @@
 #include "cli/json_write.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,16 @@ static json_t *ascii_string(const char *text)
     json_t *string = json_string(copy);
     free(copy);
     return string;
+}
+
+cli_exit json_print(json_t *value, int digits)
+{
+    if (!value)
+        return cli_fail("out of memory");
+    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(digits));
+    putchar('\n');
+    json_decref(value);
+    return CLI_OK;
 }
 
 void json_write_string(FILE *stream, const char *text)

@@ -2,8 +2,14 @@
 #ifndef JSON_WRITE_H
 #define JSON_WRITE_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
+
+#include "cli/cli.h"
+
+/** Prints `value` as a document, reals with so many digits, and frees it; NULL is out of memory. */
+cli_exit json_print(json_t *value, int digits);
 
 /** A quoted, escaped string; bytes that are not UTF-8 become "?". */
 void json_write_string(FILE *stream, const char *text);

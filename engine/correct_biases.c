@@ -27,39 +27,34 @@ static void mean_of_rows(const br_linear *linear, const float *rows, size_t coun
             mean[k] += (double)rows[r * linear->k + k] / (double)count;
 }
 
-/* The weights' row r as the model computes with it, to scratch->row; `scheme` NULL: in f32. */
-static void widen_row(const corrector *c, const br_tensor *weight, const br_weight_scheme *scheme,
-                      size_t r, const mean_scratch *scratch)
+/* scratch->row as int8 would have it. */
+static void round_row(const corrector *c, const br_weight_scheme *scheme, size_t r, size_t columns,
+                      const mean_scratch *scratch)
 {
-    size_t columns = weight->shape[1];
-    const int8_t *q = scratch->q;
     float scale;
-    if (weight->dtype == BR_DTYPE_S8) {
-        const br_checkpoint *checkpoint = c->calibration->checkpoint;
-        scale = ((const float *)br_checkpoint_find(checkpoint, "%s_scale", weight->name)->data)[r];
-        q = (const int8_t *)weight->data + r * columns;
-    } else {
-        br_tensor_to_f32(weight, r * columns, columns, scratch->row);
-        if (!scheme)
-            return;
-        br_quantize_row(scheme, r, scratch->row, columns, scratch->q, &scale);
-    }
-    c->model->ops->widen_s8(q, scale, columns, scratch->row);
+    br_quantize_row(scheme, r, scratch->row, columns, scratch->q, &scale);
+    c->model->ops->widen_s8(scratch->q, scale, columns, scratch->row);
 }
 
-/* out = W mean for one part's rows. */
+/* out = W mean for one part's rows, W as the model computes with it. */
 static void part_output(const corrector *c, const br_tensor *weight, bool int8,
                         const mean_scratch *scratch, float *out)
 {
     const br_calibration *calibration = c->calibration;
     bool per_tensor = calibration->settings->weights == BERTRUN_WEIGHTS_PER_TENSOR;
+    bool stored = weight->dtype == BR_DTYPE_S8, rounded = int8 && !stored;
+    size_t columns = weight->shape[1];
     br_weight_scheme scheme = {0};
-    if (int8 && weight->dtype != BR_DTYPE_S8)
+    const br_tensor *scale =
+        stored ? br_checkpoint_find(calibration->checkpoint, "%s_scale", weight->name) : NULL;
+    if (rounded)
         scheme = br_weight_scheme_choose(calibration->checkpoint, weight, per_tensor, scratch->row);
     for (size_t r = 0; r < weight->shape[0]; r++) {
         double sum = 0;
-        widen_row(c, weight, int8 ? &scheme : NULL, r, scratch);
-        for (size_t k = 0; k < weight->shape[1]; k++)
+        br_tensor_row_to_f32(weight, scale, r, columns, scratch->row);
+        if (rounded)
+            round_row(c, &scheme, r, columns, scratch);
+        for (size_t k = 0; k < columns; k++)
             sum += (double)scratch->row[k] * scratch->mean[k];
         out[r] = (float)sum;
     }

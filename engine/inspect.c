@@ -20,22 +20,6 @@ typedef struct sums {
     uint64_t at_limit, clipped;
 } sums;
 
-static const char *dtype_word(br_dtype dtype)
-{
-    switch (dtype) {
-    case BR_DTYPE_S8:
-        return "int8";
-    case BR_DTYPE_U8:
-        return "u8";
-    case BR_DTYPE_BF16:
-        return "bf16";
-    case BR_DTYPE_F16:
-        return "f16";
-    default:
-        return "f32";
-    }
-}
-
 static bool ends_with(const char *text, const char *end)
 {
     size_t length = strlen(text), end_length = strlen(end);
@@ -47,25 +31,6 @@ static bool is_part_of_another(const char *name)
 {
     return ends_with(name, ".weight_scale") || ends_with(name, ".input_scale") ||
            ends_with(name, ".input_zero_point");
-}
-
-static float scale_of_row(const br_tensor *scale, size_t r)
-{
-    return ((const float *)scale->data)[scale->shape[0] == 1 ? 0 : r];
-}
-
-/* Elements of row r as f32. */
-static void widen_row(const br_tensor *tensor, const br_tensor *scale, size_t r, size_t columns,
-                      float *out)
-{
-    if (tensor->dtype != BR_DTYPE_S8) {
-        br_tensor_to_f32(tensor, r * columns, columns, out);
-        return;
-    }
-    const int8_t *codes = (const int8_t *)tensor->data + r * columns;
-    float factor = scale_of_row(scale, r);
-    for (size_t c = 0; c < columns; c++)
-        out[c] = (float)codes[c] * factor;
 }
 
 static void add_range(bertrun_tensor_info *info, const float *row, size_t columns)
@@ -111,17 +76,17 @@ static void add_row(const inspection *state, const br_tensor *tensor, const br_t
                     const br_tensor *original, size_t r, size_t columns, sums *total,
                     bertrun_tensor_info *info)
 {
-    widen_row(tensor, scale, r, columns, state->row);
+    br_tensor_row_to_f32(tensor, scale, r, columns, state->row);
     add_range(info, state->row, columns);
     if (original) {
-        widen_row(original, NULL, r, columns, state->original_row);
+        br_tensor_row_to_f32(original, NULL, r, columns, state->original_row);
         add_measured(total, state->row, state->original_row, columns);
     } else if (scale) {
-        add_expected(total, state->row, columns, scale_of_row(scale, r));
+        add_expected(total, state->row, columns, br_scale_of_row(scale, r));
     }
     if (scale)
         add_limits(total, (const int8_t *)tensor->data + r * columns,
-                   original ? state->original_row : NULL, columns, scale_of_row(scale, r));
+                   original ? state->original_row : NULL, columns, br_scale_of_row(scale, r));
 }
 
 static void describe_scales(bertrun_tensor_info *info, const br_tensor *scale)
@@ -199,7 +164,7 @@ static bertrun_status describe(inspection *state, const br_tensor *tensor,
 {
     *info = (bertrun_tensor_info){
         .name = tensor->name,
-        .dtype = dtype_word(tensor->dtype),
+        .dtype = br_dtype_word(tensor->dtype),
         .rank = tensor->rank,
         .bytes = tensor->bytes,
         .sqnr_db = NAN,

@@ -189,34 +189,53 @@ static void finish_qkv(const bertrun_model *model, const br_linear_call *call,
                              call->dst_qkv.scale + r * 3 * heads);
 }
 
-/* Row r as dst wants it; returns its range. */
+/* A row's part at dst as dst wants it; returns its range. */
 static br_range finish_row(const bertrun_model *model, const br_linear_call *call,
-                           const br_linear_row *row, size_t r)
+                           const br_linear_row *row, float *dst)
 {
-    float *dst = call->dst + r * call->dst_stride;
     return call->norm ? model->ops->linear_norm(row, dst, call->norm, dst)
                       : model->ops->linear(row, call->activation, dst);
 }
 
-void br_lane_finish(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row)
+/* Some columns of a call's result; their sums stand in rows `stride` apart. */
+typedef struct columns {
+    size_t first, count, stride;
+} columns;
+
+static br_columns constants_of(const br_columns *all, size_t first)
+{
+    return (br_columns){.scale = all->scale ? all->scale + first : NULL,
+                        .offset = all->offset ? all->offset + first : NULL,
+                        .bias = all->bias ? all->bias + first : NULL};
+}
+
+static void finish_columns(br_lane *lane, const br_linear_call *call, columns part,
+                           size_t first_row, size_t end_row)
 {
     const bertrun_model *model = lane->model;
-    const br_linear *linear = call->linear;
-    br_linear_row row = {
-        .n = linear->out, .columns = linear->columns, .no_range = !call->dst_ranges};
+    br_linear_row row = {.n = part.count,
+                         .columns = constants_of(&call->linear->columns, part.first),
+                         .no_range = !call->dst_ranges};
     double begin = br_profile_begin(&lane->profile);
     for (size_t r = first_row; r < end_row; r++) {
-        row.acc = (const int32_t *)call->sums + r * linear->n;
+        row.acc = (const int32_t *)call->sums + r * part.stride;
         row.input = call->quantized[r];
         if (call->dst_qkv.s16) {
             finish_qkv(model, call, &row, r);
             continue;
         }
-        br_range range = finish_row(model, call, &row, r);
+        br_range range =
+            finish_row(model, call, &row, call->dst + r * call->dst_stride + part.first);
         if (call->dst_ranges)
             call->dst_ranges[r] = range;
     }
     br_profile_end(&lane->profile, BR_PHASE_EPILOGUE, begin, model->ops->name, 0);
+}
+
+void br_lane_finish(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row)
+{
+    columns all = {.count = call->linear->out, .stride = call->linear->n};
+    finish_columns(lane, call, all, first_row, end_row);
 }
 
 bool br_lane_multiply(br_lane *lane, const br_linear_call *call)
@@ -247,24 +266,6 @@ static bool goes_by_columns(const br_lane *lane, const br_linear_call *call)
            br_prefers_own_gemm(lane->model, call->linear, call->rows);
 }
 
-/* Columns [first, first + count) of all rows; their sums are [rows, PART]. */
-static void finish_columns(br_lane *lane, const br_linear_call *call, size_t first, size_t count)
-{
-    const br_columns *all = &call->linear->columns;
-    br_linear_row row = {.n = count,
-                         .columns = {.scale = all->scale + first,
-                                     .offset = all->offset + first,
-                                     .bias = all->bias ? all->bias + first : NULL},
-                         .no_range = true};
-    double begin = br_profile_begin(&lane->profile);
-    for (size_t r = 0; r < call->rows; r++) {
-        row.acc = (const int32_t *)call->sums + r * PART;
-        row.input = call->quantized[r];
-        lane->model->ops->linear(&row, call->activation, call->dst + r * call->dst_stride + first);
-    }
-    br_profile_end(&lane->profile, BR_PHASE_EPILOGUE, begin, lane->model->ops->name, 0);
-}
-
 static void linear_by_columns(br_lane *lane, const br_linear_call *call)
 {
     size_t panels = call->linear->n / BR_GEMM_PANEL, out = call->linear->out;
@@ -273,7 +274,8 @@ static void linear_by_columns(br_lane *lane, const br_linear_call *call)
         size_t end = panels - panel < PART_PANELS ? panels : panel + PART_PANELS;
         size_t first = panel * BR_GEMM_PANEL, left = out - first;
         multiply_panels(lane, call, panel, end, call->sums, PART);
-        finish_columns(lane, call, first, left < PART ? left : PART);
+        finish_columns(lane, call, (columns){first, left < PART ? left : PART, PART}, 0,
+                       call->rows);
     }
 }
 

@@ -258,16 +258,7 @@ static bertrun_status load_tokenizer(bertrun_model *model, const char *path, ber
 
 const char *br_model_stored_dtype(const bertrun_model *model)
 {
-    switch (br_stored_dtype(model->checkpoint)) {
-    case BR_DTYPE_S8:
-        return "int8";
-    case BR_DTYPE_BF16:
-        return "bf16";
-    case BR_DTYPE_F16:
-        return "f16";
-    default:
-        return "f32";
-    }
+    return br_dtype_word(br_stored_dtype(model->checkpoint));
 }
 
 size_t br_count_parameters(const br_checkpoint *checkpoint)

@@ -27,6 +27,22 @@ const char *br_dtype_name(br_dtype dtype)
     return dtypes[dtype].name;
 }
 
+const char *br_dtype_word(br_dtype dtype)
+{
+    switch (dtype) {
+    case BR_DTYPE_S8:
+        return "int8";
+    case BR_DTYPE_U8:
+        return "u8";
+    case BR_DTYPE_BF16:
+        return "bf16";
+    case BR_DTYPE_F16:
+        return "f16";
+    default:
+        return "f32";
+    }
+}
+
 br_dtype br_dtype_from_name(const char *name)
 {
     br_dtype dtype = BR_DTYPE_F32;
@@ -76,6 +92,24 @@ void br_tensor_to_f32(const br_tensor *tensor, size_t begin, size_t count, float
         for (size_t i = 0; i < count; i++)
             out[i] = br_f16_to_f32(load_u16(bytes, i));
     }
+}
+
+float br_scale_of_row(const br_tensor *scale, size_t r)
+{
+    return ((const float *)scale->data)[scale->shape[0] == 1 ? 0 : r];
+}
+
+void br_tensor_row_to_f32(const br_tensor *tensor, const br_tensor *scale, size_t r, size_t columns,
+                          float *out)
+{
+    if (tensor->dtype != BR_DTYPE_S8) {
+        br_tensor_to_f32(tensor, r * columns, columns, out);
+        return;
+    }
+    const int8_t *codes = (const int8_t *)tensor->data + r * columns;
+    float factor = br_scale_of_row(scale, r);
+    for (size_t c = 0; c < columns; c++)
+        out[c] = (float)codes[c] * factor;
 }
 
 const char *br_tensor_shape_text(size_t rank, const size_t *shape, char *text, size_t size)

@@ -27,6 +27,7 @@ typedef enum br_dtype {
 
 size_t br_dtype_size(br_dtype dtype);
 const char *br_dtype_name(br_dtype dtype); /* as safetensors spells it: "F32", "I8" */
+const char *br_dtype_word(br_dtype dtype); /* as users know it: "int8", "bf16"; "f32" of others */
 br_dtype br_dtype_from_name(const char *name);
 
 /** Whether it is F32, F16 or BF16: what weights are used in. */
@@ -54,6 +55,16 @@ size_t br_tensor_count(const br_tensor *tensor);
 
 /** Widens F32, F16 or BF16 elements [begin, begin + count) to f32, or rounds F64 ones. */
 void br_tensor_to_f32(const br_tensor *tensor, size_t begin, size_t count, float *out);
+
+/**
+ * Row r of a matrix of so many columns as f32; S8 elements are multiplied by their row's scale
+ * (`scale` is unused for other types).
+ */
+void br_tensor_row_to_f32(const br_tensor *tensor, const br_tensor *scale, size_t r, size_t columns,
+                          float *out);
+
+/** The scale of an S8 matrix's row r, or the only one there is. scale: F32. */
+float br_scale_of_row(const br_tensor *scale, size_t r);
 
 /** Writes the shape as "[2, 384]"; cut where it does not fit. Returns `text`. */
 const char *br_tensor_shape_text(size_t rank, const size_t *shape, char *text, size_t size);
