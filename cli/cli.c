@@ -203,16 +203,6 @@ bool cli_parse_seconds(const char *option, const char *text, double *out)
     return true;
 }
 
-size_t cli_line_length(const char *line, size_t length)
-{
-    if (length && line[length - 1] == '\n') {
-        length--;
-        if (length && line[length - 1] == '\r')
-            length--;
-    }
-    return length;
-}
-
 void *cli_realloc(void *memory, size_t count, size_t size)
 {
     void *result = reallocarray(memory, count ? count : 1, size);

@@ -71,9 +71,6 @@ bool cli_parse_threads(const char *text, int *out);
 bool cli_parse_float(const char *option, const char *text, float *out);
 bool cli_parse_seconds(const char *option, const char *text, double *out);
 
-/** Bytes of a line of `length` without its end, LF or CRLF. */
-size_t cli_line_length(const char *line, size_t length);
-
 /** realloc() of count * size bytes; complains and returns NULL where it fails. */
 void *cli_realloc(void *memory, size_t count, size_t size);
 

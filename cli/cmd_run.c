@@ -1,4 +1,5 @@
 /* bertrun run: texts in, embeddings or classes out, batch by batch. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "cli/similarity.h"
 #include "cli/text_source.h"
 
-enum { DEFAULT_FILLS = 5 };
+enum { DEFAULT_FILLS = 5, MB = 1 << 20, HEAD_BYTES = 16 * MB };
 
 typedef struct run {
     run_options options;
@@ -28,6 +29,8 @@ typedef struct run {
     bertrun_masks masks;
     progress progress;
     size_t texts, cut_texts, cut_tokens, cut_length;
+    size_t cut_lines;           /* of more than HEAD_BYTES */
+    uint64_t unread;            /* bytes of those lines */
     size_t long_texts, windows; /* with --truncation stride */
 } run;
 
@@ -212,9 +215,20 @@ static bool writes_files(const run *state)
     return state->writer.kind == RESULT_HIDDEN && state->writer.format == &out_npy;
 }
 
+/* Whether of a line, however long, the first HEAD_BYTES are enough: they give more tokens than the
+ * text is cut to. */
+static bool needs_heads_only(const run *state)
+{
+    const text_fields *fields = &state->options.fields;
+    return fields->format == TEXT_LINES && !fields->pairs && state->writer.kind != RESULT_ANSWERS &&
+           state->options.session_settings.long_text == BERTRUN_LONG_TEXT_HEAD;
+}
+
 static cli_exit open_files(run *state)
 {
-    const run_options *options = &state->options;
+    run_options *options = &state->options;
+    if (needs_heads_only(state))
+        options->fields.limit = HEAD_BYTES;
     cli_exit code = text_source_open(&state->source, options->input, options->texts,
                                      options->num_texts, &options->fields);
     state->source.question = options->tasks.query;
@@ -304,8 +318,12 @@ static bertrun_status compute(run *state, const bertrun_input *inputs, size_t co
     }
 }
 
-static void count_cut(run *state, const bertrun_text_info *info)
+static void count_cut(run *state, const bertrun_text_info *info, uint64_t unread)
 {
+    if (unread > 0) {
+        state->cut_lines++;
+        state->unread += unread;
+    }
     if (info->windows > 1) {
         state->long_texts++;
         state->windows += info->windows;
@@ -345,6 +363,17 @@ static bool emit(run *state, result_row *row, size_t code_bytes)
     return !state->writer.failed;
 }
 
+/* The head of a line that was not read to its end must be more than was asked for. */
+static bool check_head(const run *state, const text_origin *origin, const bertrun_text_info *info)
+{
+    if (origin->unread == 0 || info->truncated > 0)
+        return true;
+    cli_fail("%s: line %" PRIu64 ": no more than %d MB of a line are read, and they hold only %zu "
+             "tokens",
+             state->source.reader.name, origin->line, HEAD_BYTES / MB, info->tokens);
+    return false;
+}
+
 static bool emit_all(run *state, const text_batch *batch, const bertrun_output *output)
 {
     char title[TITLE_BYTES];
@@ -369,9 +398,9 @@ static bool emit_all(run *state, const text_batch *batch, const bertrun_output *
             .input = &batch->inputs[i],
         };
         attach_found(state, i, &row);
-        if (!emit(state, &row, output->code_bytes))
+        if (!check_head(state, &batch->origins[i], info) || !emit(state, &row, output->code_bytes))
             return false;
-        count_cut(state, info);
+        count_cut(state, info, batch->origins[i].unread);
         if (values)
             values += output->width * (output->num_states ? info->tokens : 1);
     }
@@ -417,6 +446,9 @@ static void report_long_texts(const run *state)
     if (state->cut_texts)
         cli_note("%zu of %zu texts were longer than %zu tokens: %zu tokens were cut off",
                  state->cut_texts, state->texts, state->cut_length, state->cut_tokens);
+    if (state->cut_lines)
+        cli_note("%zu of them were longer than %d MB: the %" PRIu64 " MB behind were cut off, too",
+                 state->cut_lines, HEAD_BYTES / MB, (state->unread + MB - 1) / MB);
     if (state->long_texts)
         cli_note("%zu of %zu texts were too long for one window: run in %zu, nothing was cut off",
                  state->long_texts, state->texts, state->windows);

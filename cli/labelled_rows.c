@@ -46,7 +46,7 @@ static cli_exit read_all(labelled_rows *rows, table_file *table)
             return CLI_FAILED;
         if (!cells)
             break;
-        if (!append(rows, cells, table->lines))
+        if (!append(rows, cells, table->line.lines))
             return CLI_FAILED;
     }
     return rows->count ? CLI_OK : cli_fail("%s: there are no such rows", rows->name);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/text_line.h"
+
 bool lm_text_open(FILE **out, const char **name, const char *path)
 {
     bool standard = strcmp(path, "-") == 0;
@@ -49,18 +51,14 @@ bool lm_words_add(lm_words *words, const bertrun_lm *lm, const char *text, size_
 
 bool lm_words_add_lines(lm_words *words, const bertrun_lm *lm, FILE *stream, const char *name)
 {
-    char *line = NULL;
-    size_t capacity = 0;
+    text_line line = {0};
     int32_t eos = bertrun_lm_get_info(lm)->eos_id;
-    bool good = true;
-    for (ssize_t length; good && (length = getline(&line, &capacity, stream)) >= 0;)
-        good = lm_words_add(words, lm, line, (size_t)length) && (eos < 0 || append(words, eos));
-    if (good && !feof(stream)) {
-        cli_fail("%s: cannot read: %s", name, strerror(errno));
-        good = false;
-    }
-    free(line);
-    return good;
+    bool good;
+    while ((good = text_line_read(&line, stream, name, SIZE_MAX)) && !line.end)
+        if (!lm_words_add(words, lm, line.text, line.length) || (eos >= 0 && !append(words, eos)))
+            break;
+    free(line.text);
+    return good && line.end;
 }
 
 bool lm_columns_cut(lm_columns *out, const lm_words *words, const char *name)

@@ -5,31 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---------------------------------------------------------------------------------------- lines */
-
-/* Reads a line into table->line without its end. False at the end or after an error. */
-static bool next_line(table_file *table, size_t *length)
-{
-    ssize_t got = getline(&table->line, &table->line_capacity, table->file);
-    if (got < 0)
-        return false;
-    table->bytes += (uint64_t)got;
-    table->lines++;
-    *length = cli_line_length(table->line, (size_t)got);
-    table->line[*length] = '\0';
-    return true;
-}
-
-static bool fail_read(const table_file *table)
-{
-    cli_fail("%s: cannot read: %s", table->name, strerror(errno));
-    return false;
-}
+/* ---------------------------------------------------------------------------------------- cells */
 
 /* Cell `index` of the line, still with the tab behind it; false where there are too few. */
-static bool find_cell(const table_file *table, size_t length, size_t index, table_cell *cell)
+static bool find_cell(const text_line *line, size_t index, table_cell *cell)
 {
-    char *at = table->line, *end = table->line + length, *tab;
+    char *at = line->text, *end = line->text + line->length, *tab;
     for (; index > 0; index--) {
         if (!(tab = memchr(at, '\t', (size_t)(end - at))))
             return false;
@@ -40,11 +21,11 @@ static bool find_cell(const table_file *table, size_t length, size_t index, tabl
     return true;
 }
 
-static size_t count_cells(const table_file *table, size_t length)
+static size_t count_cells(const text_line *line)
 {
     size_t count = 1;
-    for (size_t i = 0; i < length; i++)
-        count += table->line[i] == '\t';
+    for (size_t i = 0; i < line->length; i++)
+        count += line->text[i] == '\t';
     return count;
 }
 
@@ -56,11 +37,10 @@ static bool is_text(const table_cell *cell, const char *text, size_t length)
 }
 
 /* The column that the header calls by that name. */
-static bool find_name(const table_file *table, size_t header, const char *name, size_t length,
-                      size_t *index)
+static bool find_name(const text_line *header, const char *name, size_t length, size_t *index)
 {
     table_cell cell;
-    for (size_t i = 0; find_cell(table, header, i, &cell); i++) {
+    for (size_t i = 0; find_cell(header, i, &cell); i++) {
         if (is_text(&cell, name, length)) {
             *index = i;
             return true;
@@ -82,38 +62,38 @@ static bool parse_number(const char *text, size_t length, size_t *index)
     return value > 0;
 }
 
-/* A name in the first line, which is `header` long (0: there is none), or else a number from 1. */
-static cli_exit find_column(const table_file *table, const char *option, size_t header,
-                            const char *text, size_t length, size_t *index)
+/* A name in the header, which was read if there is one, or else a number from 1. */
+static cli_exit find_column(const table_file *table, const char *option, const char *text,
+                            size_t length, size_t *index)
 {
-    bool named = table->lines > 0;
-    if ((named && find_name(table, header, text, length, index)) ||
+    bool named = table->line.lines > 0;
+    if ((named && find_name(&table->line, text, length, index)) ||
         parse_number(text, length, index))
         return CLI_OK;
     if (named)
         return cli_fail("%s: line 1: no column is named '%.*s', there are %zu: %.400s", table->name,
-                        (int)length, text, count_cells(table, header), table->line);
+                        (int)length, text, count_cells(&table->line), table->line.text);
     return cli_usage("%s: '%.*s' is no number from 1; names need a first line with them, and "
                      "--header",
                      option, (int)length, text);
 }
 
-static cli_exit find_columns(table_file *table, const table_options *options, size_t header)
+static cli_exit find_columns(table_file *table, const table_options *options)
 {
     const char *at = options->columns;
     for (;;) {
         size_t length = strcspn(at, ",");
         if (table->num_columns == TABLE_MAX_COLUMNS)
             return cli_usage("--columns: more than %d", TABLE_MAX_COLUMNS);
-        cli_exit code = find_column(table, "--columns", header, at, length,
-                                    &table->columns[table->num_columns++]);
+        cli_exit code =
+            find_column(table, "--columns", at, length, &table->columns[table->num_columns++]);
         if (code != CLI_OK || !at[length])
             return code;
         at += length + 1;
     }
 }
 
-static cli_exit find_where(table_file *table, const table_options *options, size_t header)
+static cli_exit find_where(table_file *table, const table_options *options)
 {
     if (!options->where)
         return CLI_OK;
@@ -122,8 +102,13 @@ static cli_exit find_where(table_file *table, const table_options *options, size
         return cli_usage("--where: '%s' is not COLUMN=VALUE", options->where);
     table->where_value = equals + 1;
     table->where_length = strlen(equals + 1);
-    return find_column(table, "--where", header, options->where, (size_t)(equals - options->where),
+    return find_column(table, "--where", options->where, (size_t)(equals - options->where),
                        &table->where_column);
+}
+
+static bool next_line(table_file *table)
+{
+    return text_line_read(&table->line, table->file, table->name, SIZE_MAX);
 }
 
 cli_exit table_file_open(table_file *table, const char *path, const table_options *options)
@@ -133,49 +118,47 @@ cli_exit table_file_open(table_file *table, const char *path, const table_option
     table->file = standard ? stdin : fopen(path, "rbe");
     if (!table->file)
         return cli_fail("%s: cannot open: %s", path, strerror(errno));
-    size_t header = 0;
-    if (options->header && !next_line(table, &header)) {
-        if (feof(table->file))
-            return cli_fail("%s: empty, there is no header", table->name);
-        fail_read(table);
+    if (options->header && !next_line(table))
         return CLI_FAILED;
-    }
-    cli_exit code = find_columns(table, options, header);
-    return code == CLI_OK ? find_where(table, options, header) : code;
+    if (table->line.end)
+        return cli_fail("%s: empty, there is no header", table->name);
+    cli_exit code = find_columns(table, options);
+    return code == CLI_OK ? find_where(table, options) : code;
 }
 
 void table_file_close(table_file *table)
 {
     if (table->file && table->file != stdin)
         fclose(table->file);
-    free(table->line);
+    free(table->line.text);
     *table = (table_file){0};
 }
 
 /* ----------------------------------------------------------------------------------------- rows */
 
-static bool take_cell(const table_file *table, size_t length, size_t column, table_cell *cell)
+static bool take_cell(const table_file *table, size_t column, table_cell *cell)
 {
-    if (find_cell(table, length, column, cell))
+    if (find_cell(&table->line, column, cell))
         return true;
     cli_fail("%s: line %" PRIu64 ": has %zu columns, but column %zu is asked for", table->name,
-             table->lines, count_cells(table, length), column + 1);
+             table->line.lines, count_cells(&table->line), column + 1);
     return false;
 }
 
 bool table_file_read(table_file *table, const table_cell **cells)
 {
-    size_t length;
     table_cell where;
     *cells = NULL;
     do {
-        if (!next_line(table, &length))
-            return feof(table->file) ? true : fail_read(table);
-        if (table->where_value && !take_cell(table, length, table->where_column, &where))
+        if (!next_line(table))
+            return false;
+        if (table->line.end)
+            return true;
+        if (table->where_value && !take_cell(table, table->where_column, &where))
             return false;
     } while (table->where_value && !is_text(&where, table->where_value, table->where_length));
     for (size_t i = 0; i < table->num_columns; i++)
-        if (!take_cell(table, length, table->columns[i], &table->cells[i]))
+        if (!take_cell(table, table->columns[i], &table->cells[i]))
             return false;
     for (size_t i = 0; i < table->num_columns; i++)
         table->cells[i].text[table->cells[i].length] = '\0';

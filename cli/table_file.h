@@ -5,10 +5,7 @@
 #ifndef TABLE_FILE_H
 #define TABLE_FILE_H
 
-#include <stdint.h>
-#include <stdio.h>
-
-#include "cli/cli.h"
+#include "cli/text_line.h"
 
 enum { TABLE_MAX_COLUMNS = 16 };
 
@@ -29,10 +26,7 @@ typedef struct table_cell {
 typedef struct table_file {
     FILE *file;
     const char *name;
-    uint64_t lines; /* read so far, the header included */
-    uint64_t bytes; /* read so far */
-    char *line;     /* getline()'s */
-    size_t line_capacity;
+    text_line line; /* the header counts */
     size_t num_columns;
     size_t columns[TABLE_MAX_COLUMNS]; /* from 0, as they were asked for */
     size_t where_column, where_length;

@@ -73,7 +73,7 @@ void text_reader_close(text_reader *reader)
     if (reader->file && reader->file != stdin)
         fclose(reader->file);
     table_file_close(&reader->table);
-    free(reader->line);
+    free(reader->line.text);
     *reader = (text_reader){0};
 }
 
@@ -84,21 +84,19 @@ FILE *text_reader_stream(const text_reader *reader)
 
 /* -------------------------------------------------------------------------------------- lines */
 
-/* A line without its end, in record->text; *end: there is none. */
+/* A line in record->text; *end: there is none. */
 static bool read_line(text_reader *reader, bool *end)
 {
-    ssize_t got = getline(&reader->line, &reader->line_capacity, reader->file);
-    *end = got < 0;
-    if (*end && ferror(reader->file)) {
-        cli_fail("%s: cannot read: %s", reader->name, strerror(errno));
+    text_line *line = &reader->line;
+    size_t limit = reader->fields.limit ? reader->fields.limit : SIZE_MAX;
+    if (!text_line_read(line, reader->file, reader->name, limit))
         return false;
-    }
-    if (*end)
-        return true;
-    reader->bytes += (uint64_t)got;
-    reader->lines++;
-    reader->record.text = reader->line;
-    reader->record.length = cli_line_length(reader->line, (size_t)got);
+    *end = line->end;
+    reader->lines = line->lines;
+    reader->bytes = line->bytes;
+    reader->record.text = line->text;
+    reader->record.length = line->length;
+    reader->record.unread = line->unread;
     return true;
 }
 
@@ -178,8 +176,8 @@ static bool take_row(text_reader *reader, bool *end)
     text_record *record = &reader->record;
     if (!table_file_read(&reader->table, &cells))
         return false;
-    reader->lines = reader->table.lines;
-    reader->bytes = reader->table.bytes;
+    reader->lines = reader->table.line.lines;
+    reader->bytes = reader->table.line.bytes;
     *end = !cells;
     if (*end)
         return true;

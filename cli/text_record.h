@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "cli/cli.h"
 #include "cli/table_file.h"
 
 typedef enum text_format {
@@ -22,14 +21,15 @@ typedef struct text_fields {
     text_format format;
     const char *text, *pair, *id; /* names of fields or columns; NULL: "text", none, none */
     bool pairs;                   /* of lines: each is two texts with a tab between */
+    size_t limit; /* of lines: bytes of one that are read, the rest is passed over; 0: all */
 } text_fields;
 
 /** What was read last; valid until the next. */
 typedef struct text_record {
     const char *text, *pair; /* pair: NULL without */
     size_t length, pair_length;
-    char *id; /* JSON text, or NULL; owned */
-    uint64_t line;
+    char *id;              /* JSON text, or NULL; owned */
+    uint64_t line, unread; /* unread: bytes of the line beyond fields.limit */
 } text_record;
 
 typedef struct text_reader {
@@ -40,8 +40,7 @@ typedef struct text_reader {
     size_t num_arguments, next_argument;
     table_file table;
     uint64_t lines, bytes; /* read so far */
-    char *line;            /* getline()'s */
-    size_t line_capacity;
+    text_line line;
     struct json_t *object; /* the record's texts are in it */
     text_record record;
 } text_reader;

@@ -9,7 +9,7 @@
 /* Offsets in the arena, which moves while it grows; SIZE_MAX: not there. */
 struct text_place {
     size_t text, length, pair, pair_length, id;
-    uint64_t line;
+    uint64_t line, unread;
 };
 
 cli_exit text_source_open(text_source *source, const char *path, char *const *arguments,
@@ -87,7 +87,8 @@ static bool append(text_source *source, const text_record *record, size_t index)
                                  .pair = SIZE_MAX,
                                  .pair_length = record->pair_length,
                                  .id = SIZE_MAX,
-                                 .line = record->line};
+                                 .line = record->line,
+                                 .unread = record->unread};
     return store(source, record->text, record->length, &place->text) &&
            (!record->pair || store(source, record->pair, record->pair_length, &place->pair)) &&
            (!record->id || store(source, record->id, strlen(record->id), &place->id));
@@ -117,6 +118,7 @@ static void fill_batch(const text_source *source, size_t count, text_batch *batc
             ask(source->question, &source->inputs[i]);
         source->origins[i] = (text_origin){
             .line = place->line,
+            .unread = place->unread,
             .id = place->id == SIZE_MAX ? NULL : source->arena + place->id,
         };
     }

@@ -10,8 +10,9 @@
 
 /** What the input says of a text beside its words. */
 typedef struct text_origin {
-    uint64_t line;  /* from 1; of arguments the argument's number */
-    const char *id; /* JSON text, or NULL */
+    uint64_t line;   /* from 1; of arguments the argument's number */
+    uint64_t unread; /* bytes of a line that were passed over (text_fields.limit) */
+    const char *id;  /* JSON text, or NULL */
 } text_origin;
 
 /** One batch; valid until the next is read. */

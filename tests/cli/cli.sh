@@ -265,6 +265,39 @@ test_line_of_ten_megabytes() {
   grep -qE '^bertrun: 1 of 1 texts were longer than 33 tokens: [0-9]+ tokens were cut off$' err
 }
 
+# little COMMAND...: with 150 MB of memory.
+little() {
+  (ulimit -v 150000 && "$@")
+}
+
+# Its head is enough: memory does not grow with the line, and what is not read is told.
+test_line_of_200_megabytes() {
+  little "$bertrun" --version >out 2>&1 || skip 'needs a program without sanitizers'
+  (yes 'one two' || true) | head -c 10000000 | tr '\n' ' ' >ten
+  "$bertrun" --model "$bert" --format jsonl --input ten 2>err | sed 's/.*"emb/"emb/' >head
+  { for _ in {1..20}; do cat ten; done; printf '\nlast\n'; } >texts
+  little "$bertrun" --model "$bert" --threads 1 --format jsonl --input texts >out 2>err
+  [[ $(wc -l <out) == 2 ]] || fail "$(wc -l <out) results"
+  cmp head <(head -n 1 out | sed 's/.*"emb/"emb/') || fail 'not the head'
+  grep -qx 'bertrun: 1 of 2 texts were longer than 33 tokens: [0-9]* tokens were cut off' err
+  grep -qx 'bertrun: 1 of them were longer than 16 MB: the 175 MB behind were cut off, too' err
+  # What needs the whole line says that it does not fit.
+  expect 1 '^bertrun: out of memory$' little "$bertrun" --model "$bert" --truncation tail --input texts
+  expect 1 '^bertrun: out of memory$' little "$bertrun" tokenize --model "$bert" --input texts
+  expect 1 '^bertrun: out of memory$' \
+    little "$bertrun" lm --model "$BERTRUN_GOLDEN/tiny/lstm" --perplexity texts
+}
+
+# What cannot be the head of the whole line is no result.
+test_line_with_an_empty_head() {
+  { echo first; printf '%17000000s\n' last; } >texts
+  expect 1 'texts: line 2: no more than 16 MB of a line are read, and they hold only 2 tokens$' \
+    "$bertrun" --model "$bert" --format jsonl --input texts
+  [[ $(wc -l <out) == 1 ]] || fail 'the line before is lost'
+  "$bertrun" --model "$bert" --truncation tail --format jsonl --input texts >out
+  [[ $(wc -l <out) == 2 ]] || fail 'the tail needs the whole line'
+}
+
 test_truncation_is_counted() {
   "$bertrun" --model "$bert" --format jsonl --max-length 4 'a b c d e' 'a' >out 2>err
   grep -q '^bertrun: 1 of 2 texts were longer than 4 tokens: 3 tokens were cut off$' err
