@@ -149,8 +149,8 @@ static void multiply_panels(br_lane *lane, const br_linear_call *call, size_t fi
     const br_gemm *gemm = lane->model->gemm;
     double begin = br_profile_begin(&lane->profile);
     gemm->run(call->input, call->rows, linear->k,
-              (const int8_t *)linear->packed + first * BR_GEMM_PANEL * linear->k, end - first, sums,
-              stride);
+              (const int8_t *)linear->packed + first * BR_GEMM_PANEL * linear->k, end - first,
+              call->warm, sums, stride);
     br_profile_end(&lane->profile, call->phase, begin, gemm->name,
                    br_linear_operations(linear, call->rows) * (double)(end - first) *
                        BR_GEMM_PANEL / (double)linear->n);

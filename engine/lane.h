@@ -53,6 +53,7 @@ typedef struct br_linear_call {
     const float *src;        /* [rows, linear->k]; rows up to the next group can be read */
     const br_range *ranges;  /* where linear needs them: [rows] range of each row of src, or NULL */
     br_range range;          /* with `ranges` NULL: the range that all rows share */
+    bool warm;               /* this call's weights were read just before, too */
     void *input;             /* scratch: lane->input.data of the lane whose block it is */
     br_quantized *quantized; /* scratch: lane->quantized of that lane */
     void *sums;              /* scratch: lane->sums[..].data; [rows rounded up to a group, n] */

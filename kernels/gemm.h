@@ -24,10 +24,12 @@ enum {
  * Computes `panels` panels.
  * @param src    [m, k] dense
  * @param packed first panel
+ * @param warm   the weights were just read and may be in this core's caches; else they are fetched
+ *               from further away. The result is the same
  * @param dst    first of [m, panels * 64]; rows `dst_stride` apart
  */
 typedef void (*br_gemm_fn)(const uint8_t *src, size_t m, size_t k, const int8_t *packed,
-                           size_t panels, int32_t *dst, size_t dst_stride);
+                           size_t panels, bool warm, int32_t *dst, size_t dst_stride);
 
 typedef struct br_gemm {
     const char *name; /* "gemm:scalar", "gemm:avx512_vnni" ... */

@@ -12,6 +12,7 @@
 #define vec_zero()      _mm512_setzero_si512()
 #define vec_load(p)     _mm512_load_si512(p)
 #define vec_splat(p)    _mm512_set1_epi32(load_4_bytes(p))
+#define vec_read(p)     _mm512_loadu_si512(p)
 #define vec_store(p, v) _mm512_storeu_si512(p, v)
 
 /*

@@ -7,15 +7,15 @@
 #include "kernels/gemm.h"
 
 void br_gemm_scalar(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-                    int32_t *dst, size_t dst_stride);
+                    bool warm, int32_t *dst, size_t dst_stride);
 void br_gemm_avx2(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-                  int32_t *dst, size_t dst_stride);
+                  bool warm, int32_t *dst, size_t dst_stride);
 void br_gemm_avx2_vnni(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-                       int32_t *dst, size_t dst_stride);
+                       bool warm, int32_t *dst, size_t dst_stride);
 void br_gemm_avx512(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-                    int32_t *dst, size_t dst_stride);
+                    bool warm, int32_t *dst, size_t dst_stride);
 void br_gemm_avx512_vnni(const uint8_t *src, size_t m, size_t k, const int8_t *packed,
-                         size_t panels, int32_t *dst, size_t dst_stride);
+                         size_t panels, bool warm, int32_t *dst, size_t dst_stride);
 
 double br_gemm_scalar_peak(size_t iterations);
 double br_gemm_avx2_peak(size_t iterations);

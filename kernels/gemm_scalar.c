@@ -10,8 +10,9 @@ static int32_t dot(const uint8_t *row, size_t k, const int8_t *panel, size_t col
 }
 
 void br_gemm_scalar(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-                    int32_t *dst, size_t dst_stride)
+                    bool warm, int32_t *dst, size_t dst_stride)
 {
+    (void)warm;
     for (size_t p = 0; p < panels; p++)
         for (size_t r = 0; r < m; r++)
             for (size_t c = 0; c < BR_GEMM_PANEL; c++)

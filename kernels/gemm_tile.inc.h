@@ -5,6 +5,7 @@
  *   vec_zero()           all lanes 0
  *   vec_load(p)          VEC_LANES * 4 bytes from p, aligned
  *   vec_splat(p)         the 4 bytes at p in every lane, unaligned
+ *   vec_read(p)          from int32_t *p, unaligned
  *   vec_store(p, v)      to int32_t *p, unaligned
  *   vec_dot(sum, a, w)   sum + the dot product of the u8 a and the s8 w in each lane, exact
  *   TILE_ROWS, TILE_VECS the accumulators held in registers
@@ -19,19 +20,28 @@ enum { PANEL_VECS = BR_GEMM_PANEL / VEC_LANES };
 #define INLINE static inline __attribute__((always_inline))
 
 /*
- * While one panel is multiplied, the next one is brought into the second-level cache, evenly, so
- * that these reads never hold up the others: in each step a tile fetches `lines` lines, `rate`
- * bytes further on than in the step before. A panel has 4 lines for each step. Rows so few that one
- * pass of a tile's width reads the panel (it fetches all 4) wait for weights, not for products:
- * they fetch their own, AHEAD bytes on, into the first-level cache, else every line would pass
- * through that cache's fill buffers twice.
+ * While weights are multiplied, later ones are fetched, evenly, so that these reads never hold up
+ * the others: in each step a tile fetches `lines` lines, `rate` bytes further on than in the step
+ * before. Weights have 4 lines for each step.
+ *
+ * Many rows wait for products: the next panel is brought into the second-level cache meanwhile.
+ * Few rows wait for weights, unless these are warm, and a line fetched into that cache first would
+ * pass through the first one's fill buffers twice. So they fetch straight into the first one what
+ * comes AHEAD bytes later, or, where 2 to FEW_PASSES tiles read a panel, sum it in parts of PART
+ * inputs, and fetch the next part during this one.
  */
 typedef struct fetch {
-    const int8_t *first; /* in the next panel, or AHEAD in this one */
+    const int8_t *first;
     size_t rate;
 } fetch;
 
-enum { STEP = BR_GEMM_PANEL * 4, LINE = 64, AHEAD = 4096 };
+enum { STEP = BR_GEMM_PANEL * 4, LINE = 64, AHEAD = 4096, PART = 192, FEW_PASSES = 3 };
+
+/* `depth` of the k inputs of a row. */
+typedef struct part {
+    size_t k, depth;
+    bool first; /* else the sums go on from what dst holds */
+} part;
 
 /*
  * Rows beyond whole tiles go together with the last whole one, if tiles are wide enough: up to
@@ -46,9 +56,10 @@ enum {
 
 /*
  * rows x (vecs * VEC_LANES) outputs; `rows`, `vecs` and `lines` are constants where this is
- * inlined. src [rows, k]; weights: a panel [k / 4][64][4] from its first used column on.
+ * inlined. src: the part's first input of [rows, k]; weights: a panel [depth / 4][64][4] from its
+ * first used column on.
  */
-INLINE void tile(const uint8_t *src, size_t k, const int8_t *weights, fetch ahead, int32_t *dst,
+INLINE void tile(const uint8_t *src, part part, const int8_t *weights, fetch ahead, int32_t *dst,
                  size_t dst_stride, const int rows, const int vecs, const int lines)
 {
     vec sum[MAX_ROWS][TILE_VECS];
@@ -57,8 +68,9 @@ INLINE void tile(const uint8_t *src, size_t k, const int8_t *weights, fetch ahea
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 16
         for (int v = 0; v < vecs; v++)
-            sum[r][v] = vec_zero();
-    for (size_t j = 0; j < k; j += 4, weights += STEP, fetched += ahead.rate) {
+            sum[r][v] =
+                part.first ? vec_zero() : vec_read(dst + (size_t)r * dst_stride + v * VEC_LANES);
+    for (size_t j = 0; j < part.depth; j += 4, weights += STEP, fetched += ahead.rate) {
         vec w[TILE_VECS];
 #pragma GCC unroll 16
         for (int v = 0; v < vecs; v++)
@@ -66,14 +78,14 @@ INLINE void tile(const uint8_t *src, size_t k, const int8_t *weights, fetch ahea
 #pragma GCC unroll 16
         for (int i = 0; i < lines; i++) {
             const int8_t *line = ahead.first + fetched / LINE * LINE + i * LINE;
-            if (lines == 4) /* clang takes no hint that is not a literal */
+            if (lines > 1) /* clang takes no hint that is not a literal */
                 __builtin_prefetch(line, 0, 3);
             else
                 __builtin_prefetch(line, 0, 2);
         }
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
-            vec a = vec_splat(src + (size_t)r * k + j);
+            vec a = vec_splat(src + (size_t)r * part.k + j);
 #pragma GCC unroll 16
             for (int v = 0; v < vecs; v++)
                 sum[r][v] = vec_dot(sum[r][v], a, w[v]);
@@ -87,22 +99,22 @@ INLINE void tile(const uint8_t *src, size_t k, const int8_t *weights, fetch ahea
 }
 
 /* All of a panel for `rows` rows, in tiles of `vecs` vectors. */
-INLINE void panel_rows(const uint8_t *src, size_t k, const int8_t *panel, fetch *ahead,
+INLINE void panel_rows(const uint8_t *src, part part, const int8_t *panel, fetch *ahead,
                        int32_t *dst, size_t dst_stride, const int rows, const int vecs,
                        const int lines)
 {
-    for (int v = 0; v < PANEL_VECS; v += vecs, ahead->first += k / 4 * ahead->rate)
-        tile(src, k, panel + v * VEC_LANES * 4, *ahead, dst + v * VEC_LANES, dst_stride, rows, vecs,
-             lines);
+    for (int v = 0; v < PANEL_VECS; v += vecs, ahead->first += part.depth / 4 * ahead->rate)
+        tile(src, part, panel + v * VEC_LANES * 4, *ahead, dst + v * VEC_LANES, dst_stride, rows,
+             vecs, lines);
 }
 
 /* The same where `rows` and `lines` are variables. */
-static void some_rows(const uint8_t *src, size_t k, const int8_t *panel, fetch *ahead, int32_t *dst,
-                      size_t dst_stride, size_t rows, size_t lines)
+static void some_rows(const uint8_t *src, part part, const int8_t *panel, fetch *ahead,
+                      int32_t *dst, size_t dst_stride, size_t rows, size_t lines)
 {
 #define LINES(n, vecs, count)                                                                      \
     case count:                                                                                    \
-        panel_rows(src, k, panel, ahead, dst, dst_stride, n, vecs, count);                         \
+        panel_rows(src, part, panel, ahead, dst, dst_stride, n, vecs, count);                      \
         break;
 #define ROWS(n, vecs)                                                                              \
     case n:                                                                                        \
@@ -140,33 +152,45 @@ static size_t next_rows(size_t left)
     return HAS_TALL && left > MAX_TALL && left < MAX_ROWS ? (left + 1) / 2 : TILE_ROWS;
 }
 
+/* All rows of a panel, or of a part of it, while `lines` lines a step are fetched. */
+static void multiply_part(const uint8_t *src, size_t m, part part, const int8_t *panel, fetch ahead,
+                          size_t lines, int32_t *dst, size_t dst_stride)
+{
+    for (size_t rows; m > 0; m -= rows, src += rows * part.k, dst += rows * dst_stride) {
+        rows = next_rows(m);
+        some_rows(src, part, panel, &ahead, dst, dst_stride, rows, lines);
+    }
+}
+
 /*
- * All rows of a panel. `next`: what to fetch meanwhile, the next panel; past the last one it is
- * mostly that of the projection which follows, and never read.
+ * All rows of a panel. What is fetched past the last one is mostly the projection which follows,
+ * and never read.
  */
-static void multiply_panel(const uint8_t *src, size_t m, size_t k, const int8_t *panel,
-                           const int8_t *next, int32_t *dst, size_t dst_stride)
+static void multiply_panel(const uint8_t *src, size_t m, size_t k, const int8_t *panel, bool warm,
+                           int32_t *dst, size_t dst_stride)
 {
     /* Over the panel's steps: one for each tile; a tall one makes two, as the tiles it stands for.
      */
     size_t passes = (m + TILE_ROWS - 1) / TILE_ROWS * (PANEL_VECS / TILE_VECS);
-    size_t lines = passes >= 4 ? 1 : passes > 1 ? 2 : 4;
-    fetch ahead = {passes > 1 ? next : panel + AHEAD, (STEP + passes - 1) / passes};
-    for (size_t rows; m > 0; m -= rows, src += rows * k, dst += rows * dst_stride) {
-        rows = next_rows(m);
-        some_rows(src, k, panel, &ahead, dst, dst_stride, rows, lines);
+    size_t rate = (STEP + passes - 1) / passes;
+    if (passes == 1 || passes > FEW_PASSES || warm) {
+        const int8_t *first = panel + (passes == 1 ? AHEAD : k * BR_GEMM_PANEL);
+        multiply_part(src, m, (part){k, k, true}, panel, (fetch){first, rate}, passes == 1 ? 4 : 1,
+                      dst, dst_stride);
+        return;
     }
+    for (size_t j = 0; j < k; j += PART, panel += PART * BR_GEMM_PANEL)
+        multiply_part(src + j, m, (part){k, k - j < PART ? k - j : PART, j == 0}, panel,
+                      (fetch){panel + PART * BR_GEMM_PANEL, rate}, 2, dst, dst_stride);
 }
 
 void GEMM_NAME(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-               int32_t *dst, size_t dst_stride)
+               bool warm, int32_t *dst, size_t dst_stride)
 {
     assert(k % BR_GEMM_PANEL == 0 && k <= BR_GEMM_MAX_DEPTH);
-    for (size_t p = 0; p < panels; p++) {
-        const int8_t *panel = packed + p * k * BR_GEMM_PANEL;
-        multiply_panel(src, m, k, panel, panel + k * BR_GEMM_PANEL, dst + p * BR_GEMM_PANEL,
+    for (size_t p = 0; p < panels; p++)
+        multiply_panel(src, m, k, packed + p * k * BR_GEMM_PANEL, warm, dst + p * BR_GEMM_PANEL,
                        dst_stride);
-    }
 }
 
 /* TILE_ROWS * TILE_VECS independent dot products an iteration, in registers; no memory is touched.

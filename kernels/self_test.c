@@ -81,8 +81,9 @@ static bool same_product(const br_gemm *gemm, inputs *in, int32_t *got, int32_t 
 {
     size_t count;
     const br_gemm *table = br_gemm_table(&count), *scalar = &table[count - 1];
-    scalar->run(in->src, ROWS, DEPTH, in->weights, COLUMNS / BR_GEMM_PANEL, expected, COLUMNS);
-    gemm->run(in->src, ROWS, DEPTH, in->weights, COLUMNS / BR_GEMM_PANEL, got, COLUMNS);
+    scalar->run(in->src, ROWS, DEPTH, in->weights, COLUMNS / BR_GEMM_PANEL, false, expected,
+                COLUMNS);
+    gemm->run(in->src, ROWS, DEPTH, in->weights, COLUMNS / BR_GEMM_PANEL, false, got, COLUMNS);
     return memcmp(got, expected, ROWS * COLUMNS * sizeof *got) == 0;
 }
 

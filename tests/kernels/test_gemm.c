@@ -82,12 +82,12 @@ static void free_problem(problem *p)
     br_free(p->actual);
 }
 
-static void check_kernel(problem *p, const br_gemm *gemm)
+static void check_kernel(problem *p, const br_gemm *gemm, bool warm)
 {
     size_t outputs = p->m * (p->n + SLACK);
     for (size_t i = 0; i < outputs; i++)
         p->actual[i] = CANARY; /* columns beyond n must stay as they are */
-    gemm->run(p->src, p->m, p->k, p->packed, p->n / BR_GEMM_PANEL, p->actual, p->n + SLACK);
+    gemm->run(p->src, p->m, p->k, p->packed, p->n / BR_GEMM_PANEL, warm, p->actual, p->n + SLACK);
     for (size_t i = 0; i < outputs; i++)
         cr_assert_eq(p->actual[i], p->expected[i],
                      "%s m=%zu n=%zu k=%zu filling=%d at [%zu, %zu]: %d != %d", gemm->name, p->m,
@@ -100,8 +100,10 @@ static void check_all_kernels(problem *p)
     size_t count;
     const br_gemm *table = br_gemm_table(&count);
     for (size_t i = 0; i < count; i++)
-        if (table[i].supported())
-            check_kernel(p, &table[i]);
+        if (table[i].supported()) {
+            check_kernel(p, &table[i], false);
+            check_kernel(p, &table[i], true);
+        }
 }
 
 Test(gemm, exact_on_random_and_extreme_input)

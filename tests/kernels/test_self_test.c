@@ -53,9 +53,9 @@ static br_range linear_without_tail(const br_linear_row *row, br_activation_kind
 }
 
 static void saturating(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-                       int32_t *dst, size_t dst_stride)
+                       bool warm, int32_t *dst, size_t dst_stride)
 {
-    br_gemm_select()->run(src, m, k, packed, panels, dst, dst_stride);
+    br_gemm_select()->run(src, m, k, packed, panels, warm, dst, dst_stride);
     for (size_t i = 0; i < m * dst_stride; i++)
         dst[i] = dst[i] < -100000 ? -100000 : dst[i];
 }
