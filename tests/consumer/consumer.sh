@@ -60,6 +60,18 @@ test_examples_static() {
   ! ldd embed-static | grep libbertrun
 }
 
+# Our users get our headers, and none of the macros of what we use.
+test_compiler_flags() {
+  [[ $(package shared --cflags | xargs -n 1) == "-I$(find "$root/shared" -name include)" ]]
+}
+
+test_build_directory_as_a_package() {
+  export PKG_CONFIG_PATH=$build/meson-uninstalled
+  # shellcheck disable=SC2046
+  $cc -std=c11 -Werror "$source/examples/embed.c" -o embed-uninstalled $(pkg-config --cflags --libs bertrun)
+  [[ $(LD_LIBRARY_PATH=$build/engine ./embed-uninstalled "$model" a a) == 1.0000 ]]
+}
+
 test_cplusplus() {
   [[ $cxx ]] || skip "needs a C++ compiler"
   printf '#include <bertrun/bertrun.h>\nint main() { return bertrun_version() == nullptr; }\n' >a.cc
