@@ -74,23 +74,40 @@ static br_context_window window_of(const bertrun_session *session, size_t sequen
     };
 }
 
-/* Adds what one window finds to the answers from `from` on; *used counts all answers. */
-static bertrun_status collect_window(bertrun_session *session, size_t sequence, const char *context,
-                                     const bertrun_answer_options *options, size_t from,
-                                     size_t *used, float *no_answer, bertrun_error *error)
+/* Room for `more` answers, and one that there is none, behind the `from` of earlier questions. */
+static bool reserve_answers(bertrun_session *session, br_answer_list *list, size_t from,
+                            size_t more)
 {
-    size_t most = candidates_of(options), size = sizeof(bertrun_answer);
-    if (!br_buffer_grow(&session->found, *used * size, *used + most + 1, size) ||
+    size_t count = list->count + more + 1, num_slots = 64, size = sizeof(bertrun_answer);
+    if (!br_buffer_grow(&session->found, (from + list->count) * size, from + count, size))
+        return false;
+    list->answers = (bertrun_answer *)session->found.data + from;
+    if (2 * count <= list->num_slots)
+        return true;
+    while (num_slots < 4 * count)
+        num_slots *= 2;
+    if (!br_buffer_reserve(&session->answer_slots, num_slots, sizeof(size_t)))
+        return false;
+    br_answers_index(list, session->answer_slots.data, num_slots);
+    return true;
+}
+
+/* Adds what one window finds to the answers, which stand behind the `from` of earlier questions. */
+static bertrun_status collect_window(bertrun_session *session, size_t sequence,
+                                     const bertrun_answer_options *options, size_t from,
+                                     br_answer_list *list, float *no_answer, bertrun_error *error)
+{
+    size_t most = candidates_of(options);
+    if (!reserve_answers(session, list, from, most) ||
         !br_buffer_reserve(&session->candidates, most, sizeof(br_candidate)))
         return br_fail_nomem(error);
     br_context_window window = window_of(session, sequence);
     br_candidate *candidates = session->candidates.data;
-    bertrun_answer *answers = (bertrun_answer *)session->found.data + from;
     size_t found =
         br_find_candidates(&window, options->max_answer_tokens, most, candidates, no_answer);
     for (size_t i = 0; i < found; i++) {
         bertrun_answer answer = {candidates[i].score, br_candidate_span(&window, &candidates[i])};
-        *used = from + br_add_answer(answers, *used - from, &answer, context);
+        br_answers_add(list, &answer);
     }
     return BERTRUN_OK;
 }
@@ -100,16 +117,13 @@ static bertrun_status collect(bertrun_session *session, size_t first, size_t end
                               const char *context, const bertrun_answer_options *options,
                               size_t *used, bertrun_error *error)
 {
-    size_t from = *used;
+    br_answer_list list = {.context = context};
     float no_answer = 1e6F;
     for (size_t s = first; s < end; s++)
-        BR_TRY(collect_window(session, s, context, options, from, used, &no_answer, error));
-    bertrun_answer *answers = (bertrun_answer *)session->found.data + from;
+        BR_TRY(collect_window(session, s, options, *used, &list, &no_answer, error));
     if (options->no_answer)
-        answers[(*used)++ - from] = (bertrun_answer){.score = no_answer};
-    br_sort_answers(answers, *used - from);
-    if (*used - from > options->top_k)
-        *used = from + options->top_k;
+        list.answers[list.count++] = (bertrun_answer){.score = no_answer};
+    *used += br_keep_best(list.answers, list.count, options->top_k);
     return BERTRUN_OK;
 }
 

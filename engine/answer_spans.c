@@ -1,6 +1,7 @@
 #include "engine/answer_spans.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "tokenizer/unicode.h"
 #include "tokenizer/utf8.h"
@@ -110,25 +111,57 @@ static bool reads_the_same(const char *context, const br_span *a, const br_span 
     }
 }
 
-size_t br_add_answer(bertrun_answer *answers, size_t count, const bertrun_answer *answer,
-                     const char *context)
+/* FNV-1a, over code points. */
+static size_t hash_of(const char *context, const br_span *span)
 {
-    for (size_t i = 0; i < count; i++)
-        if (reads_the_same(context, &answers[i].span, &answer->span)) {
-            answers[i].score += answer->score;
-            return count;
-        }
-    answers[count] = *answer;
-    return count + 1;
+    lower_text text = lower_of(context, span);
+    uint32_t hash = 2166136261U, cp;
+    while (next_lower(&text, &cp))
+        hash = (hash ^ cp) * 16777619U;
+    return hash ^ hash >> 15;
 }
 
-void br_sort_answers(bertrun_answer *answers, size_t count)
+/* The slot of the answer that reads the same, or the free one where it belongs. */
+static size_t *find_slot(const br_answer_list *list, const br_span *span)
 {
-    for (size_t i = 1; i < count; i++) {
-        bertrun_answer answer = answers[i];
-        size_t at = i;
+    const bertrun_answer *answers = list->answers;
+    size_t *slots = list->slots, at = hash_of(list->context, span) & (list->num_slots - 1);
+    while (slots[at] && !reads_the_same(list->context, &answers[slots[at] - 1].span, span))
+        at = (at + 1) & (list->num_slots - 1);
+    return &slots[at];
+}
+
+void br_answers_index(br_answer_list *list, size_t *slots, size_t num_slots)
+{
+    list->slots = slots;
+    list->num_slots = num_slots;
+    memset(slots, 0, num_slots * sizeof *slots);
+    for (size_t i = 0; i < list->count; i++)
+        *find_slot(list, &list->answers[i].span) = i + 1;
+}
+
+void br_answers_add(br_answer_list *list, const bertrun_answer *answer)
+{
+    size_t *slot = find_slot(list, &answer->span);
+    if (*slot) {
+        list->answers[*slot - 1].score += answer->score;
+        return;
+    }
+    list->answers[list->count++] = *answer;
+    *slot = list->count;
+}
+
+size_t br_keep_best(bertrun_answer *answers, size_t count, size_t most)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const bertrun_answer answer = answers[i];
+        if (kept == most && answers[kept - 1].score >= answer.score)
+            continue;
+        size_t at = kept < most ? kept++ : kept - 1;
         for (; at > 0 && answers[at - 1].score < answer.score; at--)
             answers[at] = answers[at - 1];
         answers[at] = answer;
     }
+    return kept;
 }

@@ -32,14 +32,22 @@ size_t br_find_candidates(const br_context_window *window, size_t max_answer_tok
 /** The whole words from the candidate's first to its last token. */
 br_span br_candidate_span(const br_context_window *window, const br_candidate *candidate);
 
-/**
- * Adds an answer to the `count` of one question, or its score to the answer that reads the same but
- * for case; returns the new count.
- */
-size_t br_add_answer(bertrun_answer *answers, size_t count, const bertrun_answer *answer,
-                     const char *context);
+/** The answers of one question, no two of which read the same but for case. */
+typedef struct br_answer_list {
+    const char *context;
+    bertrun_answer *answers; /* [count], and room for those that are added */
+    size_t count;
+    size_t *slots; /* [num_slots] hash table: the number of an answer from 1, 0: free */
+    size_t num_slots;
+} br_answer_list;
 
-/** Sorts by score, the best first; equal ones keep their order. */
-void br_sort_answers(bertrun_answer *answers, size_t count);
+/** Gives the list a hash table, a power of two of slots, more than there will be answers. */
+void br_answers_index(br_answer_list *list, size_t *slots, size_t num_slots);
+
+/** Adds an answer, or its score to the one that reads the same. */
+void br_answers_add(br_answer_list *list, const bertrun_answer *answer);
+
+/** Leaves the `most` best, the best first, equal ones in their order; returns how many. */
+size_t br_keep_best(bertrun_answer *answers, size_t count, size_t most);
 
 #endif

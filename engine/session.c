@@ -90,6 +90,7 @@ void bertrun_session_close(bertrun_session **pointer)
         &session->found,
         &session->found_offsets,
         &session->candidates,
+        &session->answer_slots,
         &session->masks,
         &session->label_scores,
     };

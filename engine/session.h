@@ -29,6 +29,7 @@ struct bertrun_session {
     br_buffer found;         /* entities, answers or fills, those of each text one after another */
     br_buffer found_offsets; /* [texts + 1] the first of each text, and how many there are */
     br_buffer candidates;    /* of one text or window */
+    br_buffer answer_slots;  /* of one question */
     br_buffer masks;         /* each [MASK] */
     br_buffer label_scores;  /* [num_labels] */
 

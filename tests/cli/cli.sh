@@ -214,19 +214,6 @@ test_output_through_a_link() {
   grep -q hello real.txt
 }
 
-test_interrupted_run_leaves_nothing() {
-  mkfifo texts
-  "$bertrun" --model "$bert" --input texts -o result.txt &
-  local pid=$!
-  exec 3>texts
-  echo hello >&3
-  while [[ ! $(find . -name '*.tmp') ]] && kill -0 "$pid"; do sleep 0.02; done
-  kill -TERM "$pid"
-  wait "$pid" && fail "still exit code 0"
-  exec 3>&-
-  [[ $(ls) == texts ]]
-}
-
 # ------------------------------------------------------------------------------------- input
 
 test_no_input() {
@@ -247,6 +234,8 @@ test_lines() {
   cmp expected file
   cmp expected standard
   cmp expected pipe
+  (printf '\xef\xbb\xbf' && cat texts) | "$bertrun" --model "$bert" --format jsonl >marked
+  cmp expected marked
   [[ $(wc -l <expected) == 4 ]]
 }
 
@@ -487,6 +476,12 @@ test_answers() {
   shows '"answers": \[{"score": 0\.[0-9]*, "text": "' cat pair.txt
   shows '^   0  0\.[0-9]*  0-0  \(no answer\)$' "${answer[@]}" --question 'who?' --no-answer \
     --top-k 99 'the man'
+  # Of many windows: no text twice, whatever its case, and the best first.
+  "${answer[@]}" --question 'who?' --top-k 99 --max-length 12 --stride 4 --format jsonl \
+    "$(printf 'The man sat on a mat. the Cat and THE cat%.0s' {1..200})" >many.txt 2>notes
+  grep -o '"text": "[^"]*"' many.txt | tr '[:upper:]' '[:lower:]' | sort | uniq -d >twice
+  [[ ! -s twice && $(grep -o '"text"' many.txt | wc -l) == 65 ]] || fail "$(cat twice)"
+  grep -o '"score": [^,]*' many.txt | cut -d ' ' -f 2 | sort -c -g -r
   expect 1 'line 1: a question and its context are a pair' "${answer[@]}" 'the man'
   expect 1 "arguments: line 1: the first text's 10 tokens leave no room for the other one" \
     "${answer[@]}" --max-length 6 --question 'who sat on the mat and so on' 'the man'
