@@ -9,16 +9,17 @@
 #include <unistd.h>
 
 #include "bertrun/bertrun.h"
-#include "failing_memory.h"
+#include "memory_trial.h"
 
 static bertrun_error error;
 
-typedef struct trial {
+typedef struct lm_trial {
     const char *path;
-    bertrun_model_settings model;
-    bertrun_lm_session_settings session;
-    double expected; /* sum of what is computed where nothing fails */
-} trial;
+    bertrun_model_settings model_settings;
+    bertrun_lm_session_settings settings;
+    bertrun_lm *lm;
+    bertrun_lm_session *session;
+} lm_trial;
 
 static const char *tiny(const char *name)
 {
@@ -27,17 +28,30 @@ static const char *tiny(const char *name)
     return path;
 }
 
-static bertrun_status open_both(const trial *t, bertrun_lm **lm, bertrun_lm_session **session)
+static bertrun_status open_both(void *data)
 {
-    *session = NULL;
-    bertrun_status status = bertrun_lm_open(lm, t->path, &t->model, &error);
-    return status ? status : bertrun_lm_session_open(session, *lm, &t->session, &error);
+    lm_trial *t = data;
+    t->session = NULL;
+    bertrun_status status = bertrun_lm_open(&t->lm, t->path, &t->model_settings, &error);
+    if (status == BERTRUN_OK)
+        status = bertrun_lm_session_open(&t->session, t->lm, &t->settings, &error);
+    return status;
+}
+
+static void close_both(void *data)
+{
+    lm_trial *t = data;
+    bertrun_lm_session_close(&t->session);
+    bertrun_lm_close(&t->lm);
 }
 
 /* The logits after some words from a zero state, and then the scores of some more. */
-static bertrun_status use(bertrun_lm_session *session, size_t columns, double *sum)
+static bertrun_status use(void *data, double *sum)
 {
     enum { STEPS = 5, WORDS = 17 };
+    const lm_trial *t = data;
+    bertrun_lm_session *session = t->session;
+    size_t columns = t->settings.columns;
     int32_t ids[2 * STEPS * 3];
     const float *logits, *log_probs;
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
@@ -54,58 +68,14 @@ static bertrun_status use(bertrun_lm_session *session, size_t columns, double *s
     return status;
 }
 
-/*
- * Opens, runs and closes with allocation `fail_at` failing; false where there are not so many. It
- * may succeed all the same: memory that grows asks for less where it does not get all it would
- * like.
- */
-static bool survive(const trial *t, long fail_at)
-{
-    bertrun_lm *lm;
-    bertrun_lm_session *session;
-    double sum = t->expected;
-    long held = memory_held;
-    error.message[0] = '\0';
-    memory_fail_at = fail_at;
-    bertrun_status status = open_both(t, &lm, &session);
-    if (status == BERTRUN_OK)
-        status = use(session, t->session.columns, &sum);
-    bool failed = memory_fail_at <= 0;
-    memory_fail_at = 0;
-    if (status == BERTRUN_OK)
-        cr_assert_eq(sum, t->expected, "%s, allocation %ld: another result", t->path, fail_at);
-    else
-        cr_assert(failed && status == BERTRUN_ERR_NOMEM && strstr(error.message, "memory"),
-                  "%s, allocation %ld: %s (%s)", t->path, fail_at, bertrun_status_string(status),
-                  error.message);
-    if (session) { /* it works on after the failure */
-        cr_assert_eq(use(session, t->session.columns, &sum), BERTRUN_OK, "%s", error.message);
-        cr_assert_eq(sum, t->expected, "%s, after allocation %ld", t->path, fail_at);
-    }
-    bertrun_lm_session_close(&session);
-    bertrun_lm_close(&lm);
-    cr_assert_eq(memory_held, held, "%s, allocation %ld: %ld leak", t->path, fail_at,
-                 memory_held - held);
-    return failed;
-}
-
 static void try_each_allocation(const char *path, bertrun_precision precision, int threads,
                                 size_t columns)
 {
-    bertrun_lm *lm;
-    bertrun_lm_session *session;
-    trial t = {.path = path, .model.precision = precision};
-    bertrun_lm_session_settings_init(&t.session);
-    t.session.threads = threads;
-    t.session.columns = columns;
-    cr_assert_eq(open_both(&t, &lm, &session), BERTRUN_OK, "%s", error.message);
-    cr_assert_eq(use(session, columns, &t.expected), BERTRUN_OK, "%s", error.message);
-    bertrun_lm_session_close(&session);
-    bertrun_lm_close(&lm);
-    long fail_at = 1;
-    while (survive(&t, fail_at))
-        fail_at++;
-    cr_expect_gt(fail_at, 50, "%s: only %ld allocations", path, fail_at);
+    lm_trial t = {.path = path, .model_settings.precision = precision};
+    bertrun_lm_session_settings_init(&t.settings);
+    t.settings.threads = threads;
+    t.settings.columns = columns;
+    memory_try_each((memory_trial){path, &t, &error, open_both, use, close_both, 0}, 50);
 }
 
 Test(lm_memory, directory, .timeout = 100)

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "bertrun/bertrun.h"
-#include "failing_memory.h"
 #include "kernels/gemm.h"
+#include "memory_trial.h"
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 #define TEXT(literal) .text = literal, .length = sizeof(literal) - 1
@@ -130,89 +130,60 @@ static bertrun_status fill_masks(bertrun_session *session, double *sum)
 
 typedef struct trial {
     const char *path;
-    bertrun_model_settings model;
-    bertrun_session_settings session;
+    bertrun_model_settings model_settings;
+    bertrun_session_settings settings;
     task_call *call;
-    double expected; /* what `call` sums up where nothing fails */
-} trial;
-
-static bertrun_status open_both(const trial *t, bertrun_model **model, bertrun_session **session)
-{
-    *session = NULL;
-    bertrun_status status = bertrun_model_open(model, t->path, &t->model, &error);
-    return status ? status : bertrun_session_open(session, *model, &t->session, &error);
-}
-
-/*
- * Opens, runs and closes with allocation `fail_at` failing; false where there are not so many. It
- * may succeed all the same: memory that grows asks for less where it does not get all it would
- * like.
- */
-static bool survive(const trial *t, long fail_at)
-{
     bertrun_model *model;
     bertrun_session *session;
-    double sum = t->expected;
-    long held = memory_held;
-    error.message[0] = '\0';
-    memory_fail_at = fail_at;
-    bertrun_status status = open_both(t, &model, &session);
+} trial;
+
+static bertrun_status open_both(void *data)
+{
+    trial *t = data;
+    t->session = NULL;
+    bertrun_status status = bertrun_model_open(&t->model, t->path, &t->model_settings, &error);
     if (status == BERTRUN_OK)
-        status = t->call(session, &sum);
-    bool failed = memory_fail_at <= 0;
-    memory_fail_at = 0;
-    if (status == BERTRUN_OK)
-        cr_assert_eq(sum, t->expected, "%s, allocation %ld: another result", t->path, fail_at);
-    else
-        cr_assert(failed && status == BERTRUN_ERR_NOMEM && strstr(error.message, "memory"),
-                  "%s, allocation %ld: %s (%s)", t->path, fail_at, bertrun_status_string(status),
-                  error.message);
-    if (session) { /* it works on after the failure */
-        cr_assert_eq(t->call(session, &sum), BERTRUN_OK, "%s", error.message);
-        cr_assert_eq(sum, t->expected, "%s, after allocation %ld: another result", t->path,
-                     fail_at);
-    }
-    bertrun_session_close(&session);
-    bertrun_model_close(&model);
-    cr_assert_eq(memory_held, held, "%s, allocation %ld: %ld leak", t->path, fail_at,
-                 memory_held - held);
-    return failed;
+        status = bertrun_session_open(&t->session, t->model, &t->settings, &error);
+    return status;
+}
+
+static bertrun_status call(void *data, double *sum)
+{
+    const trial *t = data;
+    return t->call(t->session, sum);
+}
+
+static void close_both(void *data)
+{
+    trial *t = data;
+    bertrun_session_close(&t->session);
+    bertrun_model_close(&t->model);
 }
 
 static void try_each_allocation(trial t)
 {
-    bertrun_model *model;
-    bertrun_session *session;
-    cr_assert_eq(open_both(&t, &model, &session), BERTRUN_OK, "%s", error.message);
-    cr_assert_eq(t.call(session, &t.expected), BERTRUN_OK, "%s", error.message);
-    cr_assert(t.expected != 0, "%s: nothing is found", t.path);
-    bertrun_session_close(&session);
-    bertrun_model_close(&model);
-    long fail_at = 1;
-    while (survive(&t, fail_at))
-        fail_at++;
-    cr_expect_gt(fail_at, 100, "%s: only %ld allocations", t.path, fail_at);
+    memory_try_each((memory_trial){t.path, &t, &error, open_both, call, close_both, 0}, 100);
 }
 
 static const bertrun_model_settings INT8 = {.precision = BERTRUN_PRECISION_INT8};
 
 Test(out_of_memory, embed, .timeout = 100)
 {
-    try_each_allocation((trial){tiny("bert-sentence"), INT8, {.threads = 2}, embed, 0});
+    try_each_allocation((trial){tiny("bert-sentence"), INT8, {.threads = 2}, embed});
 }
 
 Test(out_of_memory, embed_windows_behind_a_prompt_as_codes, .timeout = 100)
 {
     bertrun_session_settings windows = {
         .threads = 1, .max_length = 12, .long_text = BERTRUN_LONG_TEXT_STRIDE, .stride = 2};
-    try_each_allocation((trial){tiny("bert-prompts"), INT8, windows, embed_as_codes, 0});
+    try_each_allocation((trial){tiny("bert-prompts"), INT8, windows, embed_as_codes});
 }
 
 Test(out_of_memory, embed_with_fixed_inputs, .timeout = 100)
 {
     bertrun_model_settings settings = INT8;
     settings.activations = BERTRUN_ACTIVATIONS_STATIC;
-    try_each_allocation((trial){tiny("distilbert-qat"), settings, {.threads = 2}, embed, 0});
+    try_each_allocation((trial){tiny("distilbert-qat"), settings, {.threads = 2}, embed});
 }
 
 Test(out_of_memory, embed_by_onednn, .timeout = 100)
@@ -221,13 +192,13 @@ Test(out_of_memory, embed_by_onednn, .timeout = 100)
     if (!br_gemm_select()->vnni)
         cr_skip_test("needs a CPU with VNNI");
     settings.kernels = BERTRUN_KERNELS_ONEDNN;
-    try_each_allocation((trial){tiny("bert"), settings, {.threads = 2}, embed, 0});
+    try_each_allocation((trial){tiny("bert"), settings, {.threads = 2}, embed});
 }
 
 Test(out_of_memory, embed_of_pytorch_files_in_f32, .timeout = 100)
 {
     bertrun_model_settings settings = {.precision = BERTRUN_PRECISION_F32};
-    try_each_allocation((trial){tiny("bert-torch-sharded"), settings, {.threads = 2}, embed, 0});
+    try_each_allocation((trial){tiny("bert-torch-sharded"), settings, {.threads = 2}, embed});
 }
 
 Test(out_of_memory, hidden_states_with_a_scale_for_the_batch, .timeout = 100)
@@ -235,38 +206,37 @@ Test(out_of_memory, hidden_states_with_a_scale_for_the_batch, .timeout = 100)
     bertrun_model_settings settings = INT8;
     settings.activations = BERTRUN_ACTIVATIONS_BATCH;
     try_each_allocation(
-        (trial){tiny("distilbert-sharded"), settings, {.threads = 2}, hidden_states, 0});
+        (trial){tiny("distilbert-sharded"), settings, {.threads = 2}, hidden_states});
 }
 
 Test(out_of_memory, classify, .timeout = 100)
 {
     bertrun_model_settings settings = {.precision = BERTRUN_PRECISION_BF16};
-    try_each_allocation(
-        (trial){tiny("bert-classifier-f16"), settings, {.threads = 1}, classify, 0});
-    try_each_allocation((trial){tiny("bert-next-sentence"), INT8, {.threads = 1}, classify, 0});
+    try_each_allocation((trial){tiny("bert-classifier-f16"), settings, {.threads = 1}, classify});
+    try_each_allocation((trial){tiny("bert-next-sentence"), INT8, {.threads = 1}, classify});
 }
 
 Test(out_of_memory, rerank, .timeout = 100)
 {
-    try_each_allocation((trial){tiny("bert-cross-encoder"), INT8, {.threads = 1}, classify, 0});
+    try_each_allocation((trial){tiny("bert-cross-encoder"), INT8, {.threads = 1}, classify});
 }
 
 Test(out_of_memory, find_entities, .timeout = 100)
 {
     bertrun_session_settings windows = {
         .threads = 1, .max_length = 12, .long_text = BERTRUN_LONG_TEXT_STRIDE, .stride = 2};
-    try_each_allocation((trial){tiny("bert-ner"), INT8, windows, find_entities, 0});
+    try_each_allocation((trial){tiny("bert-ner"), INT8, windows, find_entities});
 }
 
 Test(out_of_memory, answer, .timeout = 100)
 {
     bertrun_session_settings short_windows = {.threads = 1, .max_length = 16};
-    try_each_allocation((trial){tiny("distilbert-answer"), INT8, short_windows, answer, 0});
+    try_each_allocation((trial){tiny("distilbert-answer"), INT8, short_windows, answer});
 }
 
 Test(out_of_memory, fill_masks, .timeout = 100)
 {
-    try_each_allocation((trial){tiny("bert-mlm"), INT8, {.threads = 1}, fill_masks, 0});
+    try_each_allocation((trial){tiny("bert-mlm"), INT8, {.threads = 1}, fill_masks});
 }
 
 /* -------------------------------------------------------------------- files and the tokenizer */
@@ -288,47 +258,50 @@ static bool survive_converting(const char *directory, const char *file, long fai
     return failed;
 }
 
-static bertrun_status tokenize(const bertrun_tokenizer *tokenizer, bertrun_encoder **encoder)
+typedef struct tokenizer_trial {
+    const char *path;
+    bertrun_tokenizer *tokenizer;
+    bertrun_encoder *encoder;
+} tokenizer_trial;
+
+static bertrun_status open_tokenizer(void *data)
 {
-    bertrun_tokens tokens;
-    const char *text;
-    size_t length;
-    bertrun_encode_options options = {.max_length = 8, .overflow = true, .offsets = true};
-    bertrun_status status = bertrun_encoder_open(encoder, tokenizer, &error);
+    tokenizer_trial *t = data;
+    t->encoder = NULL;
+    bertrun_status status = bertrun_tokenizer_open(&t->tokenizer, t->path, &error);
     if (status == BERTRUN_OK)
-        status = bertrun_tokenizer_encode(*encoder, &TEXTS[2], &options, &tokens, &error);
-    if (status == BERTRUN_OK)
-        status = bertrun_tokenizer_decode(*encoder, tokens.ids, tokens.count, false, &text, &length,
-                                          &error);
+        status = bertrun_encoder_open(&t->encoder, t->tokenizer, &error);
     return status;
 }
 
-/* Opens a tokenizer and uses it with allocation `fail_at` failing; false: there are not so many. */
-static bool survive_tokenizing(const char *path, long fail_at)
+static bertrun_status tokenize(void *data, double *sum)
 {
-    bertrun_tokenizer *tokenizer;
-    bertrun_encoder *encoder = NULL;
-    long held = memory_held;
-    memory_fail_at = fail_at;
-    bertrun_status status = bertrun_tokenizer_open(&tokenizer, path, &error);
+    const tokenizer_trial *t = data;
+    bertrun_tokens tokens;
+    const char *text;
+    size_t length = 0;
+    bertrun_encode_options options = {.max_length = 8, .overflow = true, .offsets = true};
+    bertrun_status status =
+        bertrun_tokenizer_encode(t->encoder, &TEXTS[2], &options, &tokens, &error);
     if (status == BERTRUN_OK)
-        status = tokenize(tokenizer, &encoder);
-    bool failed = memory_fail_at <= 0;
-    memory_fail_at = 0;
-    cr_assert(status == BERTRUN_OK || (failed && status == BERTRUN_ERR_NOMEM),
-              "allocation %ld: %s (%s)", fail_at, bertrun_status_string(status), error.message);
-    bertrun_encoder_close(&encoder);
-    bertrun_tokenizer_close(&tokenizer);
-    cr_assert_eq(memory_held, held, "allocation %ld: %ld leak", fail_at, memory_held - held);
-    return failed;
+        status = bertrun_tokenizer_decode(t->encoder, tokens.ids, tokens.count, false, &text,
+                                          &length, &error);
+    *sum = (double)length;
+    return status;
+}
+
+static void close_tokenizer(void *data)
+{
+    tokenizer_trial *t = data;
+    bertrun_encoder_close(&t->encoder);
+    bertrun_tokenizer_close(&t->tokenizer);
 }
 
 static void try_each_of_tokenizing(const char *path)
 {
-    long fail_at = 1;
-    while (survive_tokenizing(path, fail_at))
-        fail_at++;
-    cr_expect_gt(fail_at, 15, "%s: only %ld allocations", path, fail_at);
+    tokenizer_trial t = {.path = path};
+    memory_try_each((memory_trial){path, &t, &error, open_tokenizer, tokenize, close_tokenizer, 0},
+                    15);
 }
 
 Test(out_of_memory, tokenizer_of_a_directory_and_of_a_file, .timeout = 100)
@@ -348,10 +321,10 @@ Test(out_of_memory, convert_and_a_bin_file, .timeout = 100)
     while (survive_converting(tiny("bert"), file, fail_at))
         fail_at++;
     cr_expect_gt(fail_at, 50, "only %ld allocations", fail_at);
-    try_each_allocation((trial){file, INT8, {.threads = 1}, embed, 0});
+    try_each_allocation((trial){file, INT8, {.threads = 1}, embed});
     bertrun_model_settings mapped = INT8;
     mapped.mmap = true;
-    try_each_allocation((trial){file, mapped, {.threads = 1}, embed, 0});
+    try_each_allocation((trial){file, mapped, {.threads = 1}, embed});
     try_each_of_tokenizing(file);
     unlink(file);
 }
