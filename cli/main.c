@@ -1,7 +1,9 @@
 /* The bertrun program: hands its arguments to one of the commands. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bertrun/bertrun.h"
 #include "cli/cli.h"
@@ -60,8 +62,20 @@ static cli_exit dispatch(int argc, char **argv)
     return cli_usage("%s: unknown command, see bertrun --help", word);
 }
 
+/*
+ * A standard stream that is closed would be the next file opened, and messages would be written into
+ * it. What is put in its place refuses to be used just the same.
+ */
+static void guard_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
+    guard_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe shows as a write error */
     return (int)cli_close_stdout(dispatch(argc, argv));
 }

@@ -41,6 +41,20 @@ test_closed_pipe() {
   commands closed
 }
 
+# A closed stream's number goes to the next file that is opened, which must not get what is meant for the stream.
+test_closed_streams() {
+  local cut=("$bertrun" --model "$bert" --max-length 3 --format jsonl)
+  "${cut[@]}" 'the cat sat' >right 2>/dev/null
+  "${cut[@]}" -o result 'the cat sat' 2>&-
+  cmp right result
+  "${cut[@]}" -o result 'the cat sat' >&- 2>&- <&- || true
+  cmp right result
+  # shellcheck disable=SC2016
+  expect 1 'standard output: cannot write' bash -c '"$@" >&-' - "$bertrun" info "$bert"
+  # shellcheck disable=SC2016
+  expect 1 'standard input: cannot read' bash -c '"$@" <&-' - "${cut[@]}"
+}
+
 # As a disk that is full in the middle: files end after 8 KB.
 test_file_that_gets_too_large() {
   echo before >model.bin
@@ -79,6 +93,10 @@ interrupted() {
 
 test_interrupt() {
   interrupted INT 130
+}
+
+test_terminated() {
+  interrupted TERM 143
 }
 
 test_hang_up() {
