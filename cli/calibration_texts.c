@@ -43,7 +43,7 @@ static cli_exit read_table(calibration_texts *texts, table_file *table)
             if (!add(texts, &cells[i]))
                 return CLI_FAILED;
     } while (cells);
-    return texts->count > 0 ? CLI_OK : cli_fail("%s: no texts", table->name);
+    return texts->count > 0 ? CLI_OK : cli_fail("%s: no texts", table->line.name);
 }
 
 cli_exit calibration_texts_read(calibration_texts *texts, const char *path,

@@ -121,13 +121,10 @@ static bool take_option(lm_options *options, int option)
 static bool read_columns(lm_columns *columns, lm_words *words, const bertrun_lm *lm,
                          const char *path)
 {
-    FILE *stream;
-    const char *name;
-    if (!lm_text_open(&stream, &name, path))
-        return false;
-    bool good = lm_words_add_lines(words, lm, stream, name) && lm_columns_cut(columns, words, name);
-    if (stream != stdin)
-        fclose(stream);
+    text_line line;
+    bool good = text_line_open(&line, path) == CLI_OK && lm_words_add_lines(words, lm, &line) &&
+                lm_columns_cut(columns, words, line.name);
+    text_line_close(&line);
     return good;
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/lm_text.h"
+#include "cli/text_line.h"
 
 static cli_exit identify(const compare_options *options, bertrun_kind *kind)
 {
@@ -59,12 +59,12 @@ static bool read_all(compare_data *data, FILE *stream)
 
 static cli_exit read_text(compare_data *data, const char *path)
 {
-    FILE *stream;
-    if (!lm_text_open(&stream, &data->name, path))
+    text_line input;
+    if (text_line_open(&input, path) != CLI_OK)
         return CLI_FAILED;
-    bool good = read_all(data, stream);
-    if (stream != stdin)
-        fclose(stream);
+    data->name = input.name;
+    bool good = read_all(data, input.file);
+    text_line_close(&input);
     return good ? CLI_OK : CLI_FAILED;
 }
 

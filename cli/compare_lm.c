@@ -31,12 +31,11 @@ static bool open_session(reader *state, const compare_job *job)
 
 static bool read_words(lm_words *words, const bertrun_lm *lm, const compare_data *data)
 {
-    FILE *stream = fmemopen(data->text, data->size, "rb");
-    bool good = stream && lm_words_add_lines(words, lm, stream, data->name);
-    if (stream)
-        fclose(stream);
-    else
+    text_line line = {.file = fmemopen(data->text, data->size, "rb"), .name = data->name};
+    bool good = line.file && lm_words_add_lines(words, lm, &line);
+    if (!line.file)
         cli_fail("out of memory");
+    text_line_close(&line);
     return good;
 }
 

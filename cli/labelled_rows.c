@@ -56,7 +56,7 @@ cli_exit labelled_rows_read(labelled_rows *rows, const char *path, const table_o
 {
     table_file table;
     cli_exit code = table_file_open(&table, path, options);
-    *rows = (labelled_rows){.name = table.name, .num_texts = table.num_columns - 1};
+    *rows = (labelled_rows){.name = table.line.name, .num_texts = table.num_columns - 1};
     if (code == CLI_OK && table.num_columns != 2 && table.num_columns != 3)
         code = cli_usage("--columns: %s: neither a text and its label nor two texts and their "
                          "label or score",

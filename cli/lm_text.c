@@ -1,21 +1,8 @@
 #include "cli/lm_text.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "cli/text_line.h"
-
-bool lm_text_open(FILE **out, const char **name, const char *path)
-{
-    bool standard = strcmp(path, "-") == 0;
-    *name = standard ? "standard input" : path;
-    *out = standard ? stdin : fopen(path, "rbe");
-    if (!*out)
-        cli_fail("%s: cannot open: %s", path, strerror(errno));
-    return *out;
-}
 
 static bool append(lm_words *words, int32_t id)
 {
@@ -49,16 +36,14 @@ bool lm_words_add(lm_words *words, const bertrun_lm *lm, const char *text, size_
     return true;
 }
 
-bool lm_words_add_lines(lm_words *words, const bertrun_lm *lm, FILE *stream, const char *name)
+bool lm_words_add_lines(lm_words *words, const bertrun_lm *lm, text_line *line)
 {
-    text_line line = {0};
     int32_t eos = bertrun_lm_get_info(lm)->eos_id;
     bool good;
-    while ((good = text_line_read(&line, stream, name, SIZE_MAX)) && !line.end)
-        if (!lm_words_add(words, lm, line.text, line.length) || (eos >= 0 && !append(words, eos)))
+    while ((good = text_line_read(line, SIZE_MAX)) && !line->end)
+        if (!lm_words_add(words, lm, line->text, line->length) || (eos >= 0 && !append(words, eos)))
             break;
-    free(line.text);
-    return good && line.end;
+    return good && line->end;
 }
 
 bool lm_columns_cut(lm_columns *out, const lm_words *words, const char *name)

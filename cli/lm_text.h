@@ -2,13 +2,8 @@
 #ifndef LM_TEXT_H
 #define LM_TEXT_H
 
-#include <stdio.h>
-
 #include "bertrun/bertrun.h"
-#include "cli/cli.h"
-
-/** Opens a file, "-" is standard input; *name is what messages call it. False after a complaint. */
-bool lm_text_open(FILE **out, const char **name, const char *path);
+#include "cli/text_line.h"
 
 /** Ids of words, one after another. Zero-initialize it, free(words.ids). */
 typedef struct lm_words {
@@ -19,7 +14,7 @@ typedef struct lm_words {
 
 /** These append a text's words; a line's end is <eos>. They return false after a complaint. */
 bool lm_words_add(lm_words *words, const bertrun_lm *lm, const char *text, size_t length);
-bool lm_words_add_lines(lm_words *words, const bertrun_lm *lm, FILE *stream, const char *name);
+bool lm_words_add_lines(lm_words *words, const bertrun_lm *lm, text_line *line);
 
 /**
  * Words read in columns side by side, as PyTorch's word_language_model does: column c has the c-th

@@ -1,8 +1,6 @@
 #include "cli/table_file.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------------------------------- cells */
@@ -71,26 +69,31 @@ static cli_exit find_column(const table_file *table, const char *option, const c
         parse_number(text, length, index))
         return CLI_OK;
     if (named)
-        return cli_fail("%s: line 1: no column is named '%.*s', there are %zu: %.400s", table->name,
-                        (int)length, text, count_cells(&table->line), table->line.text);
+        return cli_fail("%s: line 1: no column is named '%.*s', there are %zu: %.400s",
+                        table->line.name, (int)length, text, count_cells(&table->line),
+                        table->line.text);
     return cli_usage("%s: '%.*s' is no number from 1; names need a first line with them, and "
                      "--header",
                      option, (int)length, text);
 }
 
-static cli_exit find_columns(table_file *table, const table_options *options)
+cli_exit table_file_add_column(table_file *table, const char *option, const char *text,
+                               size_t length)
 {
-    const char *at = options->columns;
-    for (;;) {
+    if (table->num_columns == TABLE_MAX_COLUMNS)
+        return cli_usage("%s: more than %d", option, TABLE_MAX_COLUMNS);
+    return find_column(table, option, text, length, &table->columns[table->num_columns++]);
+}
+
+static cli_exit find_columns(table_file *table, const char *columns)
+{
+    cli_exit code = CLI_OK;
+    for (const char *at = columns; at && code == CLI_OK;) {
         size_t length = strcspn(at, ",");
-        if (table->num_columns == TABLE_MAX_COLUMNS)
-            return cli_usage("--columns: more than %d", TABLE_MAX_COLUMNS);
-        cli_exit code =
-            find_column(table, "--columns", at, length, &table->columns[table->num_columns++]);
-        if (code != CLI_OK || !at[length])
-            return code;
-        at += length + 1;
+        code = table_file_add_column(table, "--columns", at, length);
+        at = at[length] ? at + length + 1 : NULL;
     }
+    return code;
 }
 
 static cli_exit find_where(table_file *table, const table_options *options)
@@ -106,31 +109,21 @@ static cli_exit find_where(table_file *table, const table_options *options)
                        &table->where_column);
 }
 
-static bool next_line(table_file *table)
-{
-    return text_line_read(&table->line, table->file, table->name, SIZE_MAX);
-}
-
 cli_exit table_file_open(table_file *table, const char *path, const table_options *options)
 {
-    bool standard = strcmp(path, "-") == 0;
-    *table = (table_file){.name = standard ? "standard input" : path};
-    table->file = standard ? stdin : fopen(path, "rbe");
-    if (!table->file)
-        return cli_fail("%s: cannot open: %s", path, strerror(errno));
-    if (options->header && !next_line(table))
+    *table = (table_file){0};
+    if (text_line_open(&table->line, path) != CLI_OK ||
+        (options->header && !text_line_read(&table->line, SIZE_MAX)))
         return CLI_FAILED;
     if (table->line.end)
-        return cli_fail("%s: empty, there is no header", table->name);
-    cli_exit code = find_columns(table, options);
+        return cli_fail("%s: empty, there is no header", table->line.name);
+    cli_exit code = find_columns(table, options->columns);
     return code == CLI_OK ? find_where(table, options) : code;
 }
 
 void table_file_close(table_file *table)
 {
-    if (table->file && table->file != stdin)
-        fclose(table->file);
-    free(table->line.text);
+    text_line_close(&table->line);
     *table = (table_file){0};
 }
 
@@ -140,7 +133,7 @@ static bool take_cell(const table_file *table, size_t column, table_cell *cell)
 {
     if (find_cell(&table->line, column, cell))
         return true;
-    cli_fail("%s: line %" PRIu64 ": has %zu columns, but column %zu is asked for", table->name,
+    cli_fail("%s: line %" PRIu64 ": has %zu columns, but column %zu is asked for", table->line.name,
              table->line.lines, count_cells(&table->line), column + 1);
     return false;
 }
@@ -150,7 +143,7 @@ bool table_file_read(table_file *table, const table_cell **cells)
     table_cell where;
     *cells = NULL;
     do {
-        if (!next_line(table))
+        if (!text_line_read(&table->line, SIZE_MAX))
             return false;
         if (table->line.end)
             return true;

@@ -12,7 +12,7 @@ enum { TABLE_MAX_COLUMNS = 16 };
 /** Which cells of which lines. */
 typedef struct table_options {
     const char *columns; /* "text,label" or "7,8,6": by name where there is a header, or by number
-                            from 1 */
+                            from 1; NULL: those of table_file_add_column() */
     const char *where;   /* "split=test": only lines whose cell says so; NULL: all */
     bool header;         /* the first line names the columns */
 } table_options;
@@ -24,8 +24,6 @@ typedef struct table_cell {
 } table_cell;
 
 typedef struct table_file {
-    FILE *file;
-    const char *name;
     text_line line; /* the header counts */
     size_t num_columns;
     size_t columns[TABLE_MAX_COLUMNS]; /* from 0, as they were asked for */
@@ -41,6 +39,10 @@ typedef struct table_file {
  */
 cli_exit table_file_open(table_file *table, const char *path, const table_options *options);
 void table_file_close(table_file *table);
+
+/** One more column, by a name that may hold a comma, or by number; `option` is for messages. */
+cli_exit table_file_add_column(table_file *table, const char *option, const char *text,
+                               size_t length);
 
 /**
  * Reads on to the next line that is asked for; *cells are its [num_columns] cells, NULL at the end.

@@ -9,19 +9,26 @@
 
 #include "cli/cli.h"
 
-/** The line read last, and how far the file was read. Zero-initialize; release with free(text). */
+/** The line read last, and how far the file was read. */
 typedef struct text_line {
-    char *text; /* [length] and a NUL, without the line's end */
+    FILE *file;       /* NULL: not open */
+    const char *name; /* of the file, for messages */
+    char *text;       /* [length] and a NUL, without the line's end */
     size_t length, capacity;
     uint64_t unread;       /* bytes of the line behind those in `text` */
     uint64_t lines, bytes; /* read so far */
     bool end;              /* there is no line */
 } text_line;
 
-/**
- * Reads the next line and keeps at most `limit` bytes of it. Returns false, having complained,
- * where reading fails or memory runs out.
+/** Opens a file, "-" being standard input. Where that fails, or zero-initialized, it can be closed.
  */
-bool text_line_read(text_line *line, FILE *file, const char *name, size_t limit);
+cli_exit text_line_open(text_line *line, const char *path);
+void text_line_close(text_line *line);
+
+/**
+ * Reads the next line and keeps at most `limit` bytes of it. A byte order mark in front of the file
+ * is no part of it. Returns false, having complained, where reading fails or memory runs out.
+ */
+bool text_line_read(text_line *line, size_t limit);
 
 #endif

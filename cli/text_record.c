@@ -1,6 +1,5 @@
 #include "cli/text_record.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -23,27 +22,30 @@ static bool keep_id(text_record *record, const json_t *id)
 
 /* ------------------------------------------------------------------------------ open and close */
 
+static cli_exit add_column(text_reader *reader, const char *option, const char *name)
+{
+    return name ? table_file_add_column(&reader->table, option, name, strlen(name)) : CLI_OK;
+}
+
 static cli_exit open_table(text_reader *reader, const char *path)
 {
-    char columns[1024];
     const text_fields *fields = &reader->fields;
-    int used = snprintf(columns, sizeof columns, "%s%s%s%s%s", fields->text,
-                        fields->pair ? "," : "", fields->pair ? fields->pair : "",
-                        fields->id ? "," : "", fields->id ? fields->id : "");
-    if (used >= (int)sizeof columns)
-        return cli_usage("the names of the columns are too long");
-    table_options options = {.columns = columns, .header = true};
-    return table_file_open(&reader->table, path, &options);
+    cli_exit code = table_file_open(&reader->table, path, &(table_options){.header = true});
+    reader->name = reader->table.line.name;
+    if (code == CLI_OK)
+        code = add_column(reader, "--text-field", fields->text);
+    if (code == CLI_OK)
+        code = add_column(reader, "--pair-field", fields->pair);
+    return code == CLI_OK ? add_column(reader, "--id-field", fields->id) : code;
 }
 
 static cli_exit open_file(text_reader *reader, const char *path)
 {
-    bool standard = strcmp(path, "-") == 0;
-    reader->name = standard ? "standard input" : path;
     if (reader->fields.format == TEXT_TSV)
         return open_table(reader, path);
-    reader->file = standard ? stdin : fopen(path, "rbe");
-    return reader->file ? CLI_OK : cli_fail("%s: cannot open: %s", path, strerror(errno));
+    cli_exit code = text_line_open(&reader->line, path);
+    reader->name = reader->line.name;
+    return code;
 }
 
 cli_exit text_reader_open(text_reader *reader, const char *path, char *const *arguments,
@@ -70,16 +72,14 @@ static void drop_record(text_reader *reader)
 void text_reader_close(text_reader *reader)
 {
     drop_record(reader);
-    if (reader->file && reader->file != stdin)
-        fclose(reader->file);
+    text_line_close(&reader->line);
     table_file_close(&reader->table);
-    free(reader->line.text);
     *reader = (text_reader){0};
 }
 
 FILE *text_reader_stream(const text_reader *reader)
 {
-    return reader->file ? reader->file : reader->table.file;
+    return reader->line.file ? reader->line.file : reader->table.line.file;
 }
 
 /* -------------------------------------------------------------------------------------- lines */
@@ -89,7 +89,7 @@ static bool read_line(text_reader *reader, bool *end)
 {
     text_line *line = &reader->line;
     size_t limit = reader->fields.limit ? reader->fields.limit : SIZE_MAX;
-    if (!text_line_read(line, reader->file, reader->name, limit))
+    if (!text_line_read(line, limit))
         return false;
     *end = line->end;
     reader->lines = line->lines;
@@ -226,7 +226,7 @@ bool text_reader_next(text_reader *reader, const text_record **record)
     else if (reader->fields.format == TEXT_LINES)
         good = read_line(reader, &end);
     else
-        good = reader->table.file ? take_row(reader, &end) : next_object(reader, &end);
+        good = reader->table.line.file ? take_row(reader, &end) : next_object(reader, &end);
     if (good && !end && reader->fields.pairs)
         good = split_pair(reader);
     reader->record.line = reader->lines;

@@ -35,12 +35,11 @@ typedef struct text_record {
 typedef struct text_reader {
     text_fields fields;
     const char *name; /* for messages */
-    FILE *file;       /* of lines and JSON lines; NULL: arguments, or `table` */
     char *const *arguments;
     size_t num_arguments, next_argument;
+    text_line line; /* of lines and JSON lines */
     table_file table;
     uint64_t lines, bytes; /* read so far */
-    text_line line;
     struct json_t *object; /* the record's texts are in it */
     text_record record;
 } text_reader;

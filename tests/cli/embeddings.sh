@@ -35,6 +35,14 @@ END
   grep -qF '"a\"b"  so é and so' text
 }
 
+test_byte_order_mark() {
+  printf '\xef\xbb\xbf{"text": "the cat"}\n' | "${run[@]}" --input-format jsonl --format jsonl >out
+  printf '\xef\xbb\xbftext\nthe cat\n' | "${run[@]}" --input-format tsv --format jsonl >table
+  "${run[@]}" --format jsonl "the cat" >plain
+  same out plain
+  same table plain
+}
+
 test_jsonl_pairs() {
   echo '{"a": "the cat", "b": "sat"}' >in.jsonl
   "${run[@]}" --input in.jsonl --input-format jsonl --text-field a --pair-field b \
@@ -50,6 +58,9 @@ test_tsv_columns() {
   grep -qF '{"index": 1, "id": "x\"", "tokens": 4,' out
   "${run[@]}" --input-format tsv --pair-field second --format jsonl <in.tsv >out
   printf 'the cat\tsat\nit is\t\n' | "${run[@]}" --pair --format jsonl >plain
+  same out plain
+  printf 'second\ta,b\nx\tsat\n' | "${run[@]}" --input-format tsv --text-field a,b --format jsonl >out
+  "${run[@]}" --format jsonl sat >plain
   same out plain
   expect 1 "in.tsv: line 1: no column is named 'body'" \
     "${run[@]}" --input in.tsv --input-format tsv --text-field body

@@ -117,6 +117,30 @@ Test(table_file, keeps_any_bytes)
     table_file_close(&table);
 }
 
+Test(table_file, takes_no_byte_order_mark_for_text)
+{
+    table_file table = open_table("\xEF\xBB\xBFtext\tb\n\xEF\xBB\xBF\tc\n",
+                                  &(table_options){.columns = "text,b", .header = true});
+    check_row(&table, "\xEF\xBB\xBF|c"); /* it is one in front of the file only */
+    check_row(&table, NULL);
+    table_file_close(&table);
+}
+
+Test(table_file, is_empty_where_there_is_only_a_byte_order_mark)
+{
+    table_file table = open_table("\xEF\xBB\xBF", &(table_options){.columns = "1"});
+    check_row(&table, NULL);
+    table_file_close(&table);
+}
+
+Test(table_file, adds_a_column_whose_name_has_a_comma)
+{
+    table_file table = open_table("a\ta,b\nx\ty\n", &(table_options){.header = true});
+    cr_assert_eq(table_file_add_column(&table, "--text-field", "a,b", 3), CLI_OK);
+    check_row(&table, "y");
+    table_file_close(&table);
+}
+
 Test(table_file, names_file_and_line_of_too_few_columns)
 {
     cr_redirect_stderr();
