@@ -130,39 +130,43 @@ static bertrun_status fill_masks(bertrun_session *session, double *sum)
 
 typedef struct trial {
     const char *path;
-    bertrun_model_settings model_settings;
-    bertrun_session_settings settings;
+    bertrun_model_settings model;
+    bertrun_session_settings session;
     task_call *call;
+} trial;
+
+typedef struct opened {
+    trial trial;
     bertrun_model *model;
     bertrun_session *session;
-} trial;
+} opened;
 
 static bertrun_status open_both(void *data)
 {
-    trial *t = data;
-    t->session = NULL;
-    bertrun_status status = bertrun_model_open(&t->model, t->path, &t->model_settings, &error);
-    if (status == BERTRUN_OK)
-        status = bertrun_session_open(&t->session, t->model, &t->settings, &error);
-    return status;
+    opened *o = data;
+    const trial *t = &o->trial;
+    o->session = NULL;
+    bertrun_status status = bertrun_model_open(&o->model, t->path, &t->model, &error);
+    return status ? status : bertrun_session_open(&o->session, o->model, &t->session, &error);
 }
 
 static bertrun_status call(void *data, double *sum)
 {
-    const trial *t = data;
-    return t->call(t->session, sum);
+    const opened *o = data;
+    return o->trial.call(o->session, sum);
 }
 
 static void close_both(void *data)
 {
-    trial *t = data;
-    bertrun_session_close(&t->session);
-    bertrun_model_close(&t->model);
+    opened *o = data;
+    bertrun_session_close(&o->session);
+    bertrun_model_close(&o->model);
 }
 
 static void try_each_allocation(trial t)
 {
-    memory_try_each((memory_trial){t.path, &t, &error, open_both, call, close_both, 0}, 100);
+    opened o = {.trial = t};
+    memory_try_each((memory_trial){t.path, &o, &error, open_both, call, close_both, 0}, 100);
 }
 
 static const bertrun_model_settings INT8 = {.precision = BERTRUN_PRECISION_INT8};
