@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -175,6 +176,21 @@ void br_pool_run(br_pool *pool, size_t count, br_task_fn task, void *argument)
         run_loop(pool, count - pool->first < MAX_LOOP ? count - pool->first : MAX_LOOP);
 }
 
+/* Signals are for the program's own threads; but a fault is reported to the thread that has it. */
+static int start_worker(br_worker *worker)
+{
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    sigdelset(&blocked, SIGSEGV);
+    sigdelset(&blocked, SIGBUS);
+    sigdelset(&blocked, SIGFPE);
+    sigdelset(&blocked, SIGILL);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    int code = pthread_create(&worker->thread, NULL, work, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
 bertrun_status br_pool_open(br_pool **out, int threads, br_worker_init_fn init,
                             bertrun_error *error)
 {
@@ -190,7 +206,7 @@ bertrun_status br_pool_open(br_pool **out, int threads, br_worker_init_fn init,
     while (pool->threads < threads) {
         br_worker *worker = &pool->workers[pool->threads - 1];
         *worker = (br_worker){.pool = pool, .index = pool->threads};
-        int code = pthread_create(&worker->thread, NULL, work, worker);
+        int code = start_worker(worker);
         if (code != 0) {
             br_pool_close(&pool);
             return br_fail(error, BERTRUN_ERR_INTERNAL, "cannot start %d threads: %s", threads,

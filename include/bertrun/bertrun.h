@@ -16,6 +16,9 @@
  *    sets it to NULL and accepts NULL.
  *  - Settings structs are filled with defaults by their `*_init`; `reserved` fields stay zero.
  *  - Nothing is printed, no signal is raised, the process never exits, there is no global state.
+ *  - Threads that are started here take none of the process's signals. They do not outlive fork():
+ *    a child may go on with its parent's models and tokenizers, but opens sessions of its own.
+ *  - The locale changes no result. Paths and texts are bytes, names that are given out are UTF-8.
  *
  * Arrays are dense and row-major; shapes are written [rows, columns].
  */
@@ -36,7 +39,10 @@ extern "C" {
 #define BERTRUN_API
 #endif
 
-/** Version of the library as "MAJOR.MINOR.PATCH"; a static string. */
+/** Version of this header. */
+#define BERTRUN_VERSION "0.1.0"
+
+/** Version of the library that is loaded, as "MAJOR.MINOR.PATCH"; a static string. Thread-safe. */
 BERTRUN_API const char *bertrun_version(void);
 
 /* ------------------------------------------------------------------------------------ errors */
@@ -540,7 +546,10 @@ typedef struct bertrun_profile_entry {
     double operations;  /**< multiplications and additions of linear layers, 0 elsewhere */
 } bertrun_profile_entry;
 
-/** Stores the array's address in *entries and returns its length; 0 without `profile`. */
+/**
+ * Stores the array's address in *entries and returns its length; 0 without `profile`. The array is
+ * the session's, valid until this is called again.
+ */
 BERTRUN_API size_t bertrun_session_profile(bertrun_session *session,
                                            const bertrun_profile_entry **entries);
 
@@ -548,7 +557,7 @@ BERTRUN_API size_t bertrun_session_profile(bertrun_session *session,
  * Measures what this machine's cores can do at most in u8·s8 dot products (or the widest exact
  * integer dot product the CPU has), in 10^9 operations a second over `threads` threads; takes about
  * 50 ms. A multiplication and an addition count as two.
- * @return the figure, or 0 where threads cannot be started.
+ * @return the figure, or 0 where threads cannot be started. Thread-safe.
  */
 BERTRUN_API double bertrun_measure_ceiling_gops(int threads);
 

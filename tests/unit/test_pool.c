@@ -1,5 +1,7 @@
 /* The thread pool: every task once, loop after loop, whoever is asleep. */
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -74,6 +76,29 @@ Test(pool, waits_for_tasks_that_take_long, .timeout = 60)
         br_pool_run(pool, 2, long_task, &done);
         cr_assert_eq(done, 2);
     }
+    br_pool_close(&pool);
+}
+
+static void look_at_signals(void *argument, size_t index, int worker)
+{
+    sigset_t blocked;
+    (void)index;
+    usleep(1000); /* so that other threads take tasks, too */
+    if (worker > 0 && pthread_sigmask(SIG_SETMASK, NULL, &blocked) == 0 &&
+        sigismember(&blocked, SIGTERM) && !sigismember(&blocked, SIGSEGV))
+        atomic_fetch_add((_Atomic int *)argument, 1);
+}
+
+Test(pool, leaves_signals_to_the_program, .timeout = 60)
+{
+    br_pool *pool;
+    sigset_t blocked;
+    _Atomic int workers = 0;
+    cr_assert_eq(br_pool_open(&pool, 2, NULL, NULL), BERTRUN_OK);
+    while (!workers)
+        br_pool_run(pool, 50, look_at_signals, &workers);
+    cr_assert_eq(pthread_sigmask(SIG_SETMASK, NULL, &blocked), 0);
+    cr_assert_not(sigismember(&blocked, SIGTERM));
     br_pool_close(&pool);
 }
 
