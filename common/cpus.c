@@ -1,11 +1,21 @@
 #define _GNU_SOURCE
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/pool.h"
 
-/* CPUs' worth of time that the cgroup grants, rounded up, or 0 where it sets no limit. */
+/* CPUs' worth of time, rounded up, or 0 where that is no limit. */
+static int whole_cpus(long long quota, long long period)
+{
+    if (quota <= 0 || period <= 0)
+        return 0;
+    long long cpus = (quota - 1) / period + 1;
+    return cpus < INT_MAX ? (int)cpus : INT_MAX;
+}
+
+/* What the cgroup grants. */
 static int quota_v2(const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -14,7 +24,7 @@ static int quota_v2(const char *path)
     long long quota, period;
     int fields = fscanf(file, "%lld %lld", &quota, &period); /* "max 100000" reads as 0 fields */
     fclose(file);
-    return fields == 2 && quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+    return fields == 2 ? whole_cpus(quota, period) : 0;
 }
 
 static long long read_number(const char *path)
@@ -33,7 +43,7 @@ static int quota_v1(void)
 {
     long long quota = read_number("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
     long long period = read_number("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-    return quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+    return whole_cpus(quota, period);
 }
 
 static int smaller_limit(int a, int b)
