@@ -1,5 +1,8 @@
 #include "engine/choose_kernels.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <stdlib.h>
 
 #include "kernels/select.h"
@@ -42,6 +45,49 @@ static bool takes_s16_attention(const bertrun_model *model)
            config->max_position_embeddings <= BR_S16_MAX_LENGTH;
 }
 
+/*
+ * Intel's VDPBF16PS does half as many products a second as its f32 FMA (docs/SPEED.md): there only
+ * AMX counts. AMD's does twice as many.
+ */
+static bool has_fast_bf16(bertrun_model *model)
+{
+#if defined(__x86_64__)
+    unsigned eax, ebx, ecx, edx;
+    if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx != signature_INTEL_ebx)
+        return true;
+#endif
+    return br_onednn_has_amx_bf16(model->onednn);
+}
+
+static bool has_bf16(void)
+{
+#if defined(__x86_64__)
+    unsigned eax, ebx, ecx, edx; /* CPUID leaf 7, sub-leaf 1, EAX bit 5: AVX512_BF16 */
+    return br_isa_detect() == BR_ISA_AVX512 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) &&
+           (eax & 1u << 5);
+#else
+    return false;
+#endif
+}
+
+static bool computes_in_bf16(const bertrun_model *model)
+{
+    bool any = model->info.precision == BERTRUN_PRECISION_BF16;
+    for (size_t i = 0; i < model->info.num_kept; i++)
+        any |= model->info.kept[i].precision == BERTRUN_PRECISION_BF16;
+    return any;
+}
+
+static void choose_bf16(bertrun_model *model)
+{
+    bool any = has_bf16();
+    model->bf16_products =
+        any && (model->settings.kernels == BERTRUN_KERNELS_ONEDNN || has_fast_bf16(model));
+    if (!any && model->settings.log)
+        model->settings.log(model->settings.log_data,
+                            "this CPU has no bf16 arithmetic: bf16 weights compute in f32");
+}
+
 bertrun_status br_choose_kernels(bertrun_model *model, bertrun_error *error)
 {
     const char *isa = getenv("BERTRUN_ISA");
@@ -59,5 +105,7 @@ bertrun_status br_choose_kernels(bertrun_model *model, bertrun_error *error)
             wrong);
     if (!takes_s16_attention(model))
         model->attention = NULL;
+    if (computes_in_bf16(model))
+        choose_bf16(model);
     return model->info.precision == BERTRUN_PRECISION_INT8 ? choose_int8(model, error) : BERTRUN_OK;
 }

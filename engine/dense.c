@@ -149,7 +149,8 @@ static void run_shared(br_workspace *work, const dense_task *dense)
                  .activation = call->activation,
                  .norm = call->norm},
     };
-    br_pool_run(work->pool, task.parts, quantize_part, &task);
+    if (call->linear->type == BR_MATMUL_U8S8)
+        br_pool_run(work->pool, task.parts, quantize_part, &task);
     br_pool_run(work->pool, task.parts, multiply_part, &task);
     if (!call->sums)
         br_pool_run(work->pool, task.parts, finish_part, &task);

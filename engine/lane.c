@@ -138,20 +138,47 @@ static const void *prepare_input(br_lane *lane, const br_linear_call *call)
 
 bool br_prefers_own_gemm(const bertrun_model *model, const br_linear *linear, size_t rows)
 {
-    return linear->type == BR_MATMUL_U8S8 && rows <= model->gemm_max_rows;
+    switch (linear->type) {
+    case BR_MATMUL_U8S8:
+        return rows <= model->gemm_max_rows;
+    case BR_MATMUL_BF16:
+        return false;
+    default:
+        return true;
+    }
 }
 
-/* Panels [first, end) to sums, rows `stride` apart. */
+/* Multiplies `panels` of BR_GEMM_PANEL channels by our own kernel for the type; returns its name.
+ */
+static const char *run_own(br_lane *lane, const br_linear_call *call, const void *packed,
+                           size_t panels, void *sums, size_t stride)
+{
+    const br_gemm *gemm = lane->model->gemm;
+    const br_ops *ops = lane->model->ops;
+    size_t k = call->linear->k, float_panels = panels * (BR_GEMM_PANEL / BR_GEMM_F32_PANEL);
+    switch (call->linear->type) {
+    case BR_MATMUL_U8S8:
+        gemm->run(call->input, call->rows, k, packed, panels, call->warm, sums, stride);
+        return gemm->name;
+    case BR_MATMUL_F32:
+        ops->gemm_f32(call->src, call->rows, k, packed, float_panels, sums, stride);
+        return ops->name;
+    default:
+        ops->gemm_bf16(call->src, call->rows, k, packed, float_panels, sums, stride);
+        return ops->name;
+    }
+}
+
+/* Panels [first, end) to sums (int32_t, or floats of the same size), rows `stride` apart. */
 static void multiply_panels(br_lane *lane, const br_linear_call *call, size_t first, size_t end,
                             int32_t *sums, size_t stride)
 {
     const br_linear *linear = call->linear;
-    const br_gemm *gemm = lane->model->gemm;
+    size_t panel_bytes = linear->packed_bytes / linear->n * BR_GEMM_PANEL;
     double begin = br_profile_begin(&lane->profile);
-    gemm->run(call->input, call->rows, linear->k,
-              (const int8_t *)linear->packed + first * BR_GEMM_PANEL * linear->k, end - first,
-              call->warm, sums, stride);
-    br_profile_end(&lane->profile, call->phase, begin, gemm->name,
+    const char *name = run_own(lane, call, (const char *)linear->packed + first * panel_bytes,
+                               end - first, sums, stride);
+    br_profile_end(&lane->profile, call->phase, begin, name,
                    br_linear_operations(linear, call->rows) * (double)(end - first) *
                        BR_GEMM_PANEL / (double)linear->n);
 }
@@ -269,7 +296,7 @@ static bool goes_by_columns(const br_lane *lane, const br_linear_call *call)
 static void linear_by_columns(br_lane *lane, const br_linear_call *call)
 {
     size_t panels = call->linear->n / BR_GEMM_PANEL, out = call->linear->out;
-    br_lane_quantize(lane, call, 0, call->rows);
+    prepare_input(lane, call);
     for (size_t panel = 0; panel < panels; panel += PART_PANELS) {
         size_t end = panels - panel < PART_PANELS ? panels : panel + PART_PANELS;
         size_t first = panel * BR_GEMM_PANEL, left = out - first;

@@ -72,16 +72,16 @@ void br_lane_linear(br_lane *lane, const br_linear_call *call);
 bool br_lane_multiply(br_lane *lane, const br_linear_call *call);
 
 /*
- * The same in parts, for threads that share one call: all rows are quantized, then all panels of
- * output channels multiplied (by our own kernel), then all rows finished. The range is half-open;
- * `lane` is the running thread's.
+ * The same in parts, for threads that share one call: all rows are quantized (in int8), then all
+ * panels of BR_GEMM_PANEL output channels multiplied by our own kernels, then all rows finished.
+ * The range is half-open; `lane` is the running thread's.
  */
 void br_lane_quantize(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row);
 void br_lane_multiply_panels(br_lane *lane, const br_linear_call *call, size_t first_panel,
                              size_t end_panel);
 void br_lane_finish(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row);
 
-/** Whether a block of so many rows is multiplied by our own kernel. */
+/** Whether a block of so many rows is multiplied by one of our own kernels. */
 bool br_prefers_own_gemm(const bertrun_model *model, const br_linear *linear, size_t rows);
 
 #endif

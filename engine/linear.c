@@ -7,15 +7,14 @@
 #include "engine/quantize_weights.h"
 #include "models/architecture.h"
 #include "kernels/gemm.h"
+#include "kernels/gemm_f32.h"
 
 /* The state of one packing: `plain` receives [n, k] weights in the type's own format. */
 typedef struct packing {
     const br_packer *packer;
     br_linear *linear;
     void *plain;
-    float *row;         /* [k] one row widened to f32 */
-    uint16_t *narrow;   /* [k] one row in bf16 */
-    bool round_to_bf16; /* of type F32: the weights are to have bf16's precision */
+    float *row; /* [k] one row widened to f32 */
 } packing;
 
 /* A part's tensors. */
@@ -52,7 +51,7 @@ static br_matmul_type type_of_part(const br_packer *packer, const br_linear_part
     case BERTRUN_PRECISION_INT8:
         return BR_MATMUL_U8S8;
     case BERTRUN_PRECISION_BF16:
-        return packer->bf16_arithmetic ? BR_MATMUL_BF16 : BR_MATMUL_F32;
+        return packer->bf16_products ? BR_MATMUL_BF16 : BR_MATMUL_F32_BF16;
     default:
         return BR_MATMUL_F32;
     }
@@ -83,20 +82,12 @@ static void widen_row(packing *pack, const part_tensors *part, size_t r, float f
 static void store_float_row(packing *pack, const part_tensors *part, size_t r, float factor,
                             size_t channel)
 {
-    size_t in = part->weight->shape[1], k = pack->linear->k;
-    const br_ops *ops = pack->packer->ops;
+    size_t in = part->weight->shape[1], first = channel * pack->linear->k;
     widen_row(pack, part, r, factor);
-    if (pack->linear->type == BR_MATMUL_BF16) {
-        ops->narrow_bf16(pack->row, in, (uint16_t *)pack->plain + channel * k);
-        return;
-    }
-    float *out = (float *)pack->plain + channel * k;
-    if (pack->round_to_bf16) {
-        ops->narrow_bf16(pack->row, in, pack->narrow);
-        ops->widen_bf16(pack->narrow, in, out);
-    } else {
-        memcpy(out, pack->row, in * sizeof *out);
-    }
+    if (pack->linear->type == BR_MATMUL_F32)
+        memcpy((float *)pack->plain + first, pack->row, in * sizeof(float));
+    else
+        pack->packer->ops->narrow_bf16(pack->row, in, (uint16_t *)pack->plain + first);
 }
 
 /* Row r, quantized here where it is not already, with its channel's scale and offset. */
@@ -175,13 +166,22 @@ static bertrun_status store_parts(packing *pack, const br_linear_part *parts, si
     return BERTRUN_OK;
 }
 
+static size_t element_size(br_matmul_type type)
+{
+    return type == BR_MATMUL_U8S8 ? 1 : type == BR_MATMUL_F32 ? 4 : 2;
+}
+
 static bertrun_status pack_plain(packing *pack, bertrun_error *error)
 {
     br_linear *linear = pack->linear;
-    if (linear->type != BR_MATMUL_U8S8)
+    if (linear->type == BR_MATMUL_BF16)
         return br_onednn_pack(pack->packer->onednn, linear->type, linear->n, linear->k, pack->plain,
                               linear->packed, error);
-    br_gemm_pack(pack->plain, linear->n, linear->k, linear->packed);
+    if (linear->type == BR_MATMUL_U8S8)
+        br_gemm_pack(pack->plain, linear->n, linear->k, linear->packed);
+    else
+        br_gemm_f32_pack(pack->plain, linear->n, linear->k * element_size(linear->type),
+                         linear->packed);
     return BERTRUN_OK;
 }
 
@@ -189,8 +189,8 @@ static bertrun_status pack_plain(packing *pack, bertrun_error *error)
 static bertrun_status allocate(br_linear *linear, const br_packer *packer, bertrun_error *error)
 {
     bool s8 = linear->type == BR_MATMUL_U8S8;
-    linear->packed_bytes = linear->n * linear->k;
-    if (!s8)
+    linear->packed_bytes = linear->n * linear->k * element_size(linear->type);
+    if (linear->type == BR_MATMUL_BF16)
         BR_TRY(br_onednn_packed_bytes(packer->onednn, linear->type, linear->n, linear->k,
                                       &linear->packed_bytes, error));
     linear->packed = br_arena_alloc(packer->arena, linear->packed_bytes);
@@ -205,11 +205,6 @@ static bertrun_status allocate(br_linear *linear, const br_packer *packer, bertr
     return BERTRUN_OK;
 }
 
-static size_t element_size(br_matmul_type type)
-{
-    return type == BR_MATMUL_U8S8 ? 1 : type == BR_MATMUL_BF16 ? 2 : 4;
-}
-
 static bertrun_status pack_parts(br_linear *linear, const br_packer *packer,
                                  const br_linear_part *parts, size_t num_parts,
                                  bertrun_error *error)
@@ -219,15 +214,13 @@ static bertrun_status pack_parts(br_linear *linear, const br_packer *packer,
     if (!br_buffer_reserve(packer->scratch, plain_bytes, 1))
         return br_fail_nomem(error);
     packing pack = {
-        .round_to_bf16 = precision_of_part(packer, &parts[0]) == BERTRUN_PRECISION_BF16,
         .packer = packer,
         .linear = linear,
         .plain = packer->scratch->data,
         .row = br_alloc(linear->k, sizeof *pack.row),
-        .narrow = br_alloc(linear->k, sizeof *pack.narrow),
     };
     bertrun_status status = BERTRUN_OK;
-    if (!pack.row || !pack.narrow)
+    if (!pack.row)
         status = br_fail_nomem(error);
     if (linear->n != linear->out || linear->k != linear->in)
         memset(pack.plain, 0, plain_bytes); /* the padding */
@@ -235,7 +228,6 @@ static bertrun_status pack_parts(br_linear *linear, const br_packer *packer,
         status = store_parts(&pack, parts, num_parts, error);
     if (status == BERTRUN_OK)
         status = pack_plain(&pack, error);
-    br_free(pack.narrow);
     br_free(pack.row);
     return status;
 }

@@ -54,7 +54,7 @@ typedef struct br_packer {
     br_onednn *onednn;
     const br_ops *ops;
     bertrun_precision precision; /* of all layers; AUTO: each as it is stored */
-    bool bf16_arithmetic;        /* of this CPU; without it bf16 weights compute in f32 */
+    bool bf16_products;          /* by oneDNN; else bf16 weights are multiplied in f32 */
     bertrun_weights weights;     /* in int8: what s8 weights must be, float ones become */
     bool fixed_inputs;           /* in int8: the checkpoint's fixed input parameters count */
 } br_packer;

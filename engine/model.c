@@ -1,8 +1,5 @@
 #include "engine/model.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -143,17 +140,6 @@ static bertrun_status load_heads(bertrun_model *model, const br_packer *packer,
     return BERTRUN_OK;
 }
 
-static bool has_bf16_arithmetic(void)
-{
-#if defined(__x86_64__)
-    unsigned eax, ebx, ecx, edx; /* CPUID leaf 7, sub-leaf 1, EAX bit 5: AVX512_BF16 */
-    return br_isa_detect() == BR_ISA_AVX512 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) &&
-           (eax & 1u << 5);
-#else
-    return false;
-#endif
-}
-
 static bertrun_status pack_weights(bertrun_model *model, const br_packer *packer,
                                    bertrun_error *error)
 {
@@ -165,14 +151,6 @@ static bertrun_status pack_weights(bertrun_model *model, const br_packer *packer
     return load_heads(model, packer, error);
 }
 
-static bool computes_in_bf16(const bertrun_model *model)
-{
-    bool any = model->info.precision == BERTRUN_PRECISION_BF16;
-    for (size_t i = 0; i < model->info.num_kept; i++)
-        any |= model->info.kept[i].precision == BERTRUN_PRECISION_BF16;
-    return any;
-}
-
 br_packer br_model_packer(bertrun_model *model, br_buffer *scratch)
 {
     br_packer packer = {
@@ -182,7 +160,7 @@ br_packer br_model_packer(bertrun_model *model, br_buffer *scratch)
         .onednn = model->onednn,
         .ops = model->ops,
         .precision = model->settings.precision,
-        .bf16_arithmetic = has_bf16_arithmetic(),
+        .bf16_products = model->bf16_products,
         .weights = br_wanted_weights(model),
         .fixed_inputs = model->info.activations == BERTRUN_ACTIVATIONS_STATIC,
     };
@@ -193,9 +171,6 @@ static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
 {
     br_buffer scratch = {0};
     br_packer packer = br_model_packer(model, &scratch);
-    if (!packer.bf16_arithmetic && computes_in_bf16(model) && model->settings.log)
-        model->settings.log(model->settings.log_data,
-                            "this CPU has no bf16 arithmetic: bf16 weights compute in f32");
     BR_TRY(load_embeddings(model, error));
     bertrun_status status = pack_weights(model, &packer, error);
     br_free(scratch.data);

@@ -62,6 +62,7 @@ struct bertrun_model {
     const br_attention_s16 *attention; /* NULL: it is f32, by `ops` */
     const br_gemm *gemm;
     size_t gemm_max_rows; /* int8: blocks of up to so many rows go to `gemm`, others to oneDNN */
+    bool bf16_products;   /* bf16: oneDNN multiplies bf16 by bf16; else `ops` f32 by bf16 */
 
     br_embeddings embeddings;
     br_layer *layers; /* [num_hidden_layers] */

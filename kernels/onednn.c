@@ -102,7 +102,6 @@ typedef struct type_traits {
 static const type_traits TRAITS[] = {
     [BR_MATMUL_U8S8] = {dnnl_u8, dnnl_s8, dnnl_s32},
     [BR_MATMUL_BF16] = {dnnl_bf16, dnnl_bf16, dnnl_f32},
-    [BR_MATMUL_F32] = {dnnl_f32, dnnl_f32, dnnl_f32},
 };
 
 static bertrun_status fail_shape(bertrun_error *error, const char *what, size_t m, size_t n,
@@ -329,6 +328,14 @@ bertrun_status br_onednn_look_at_int8(br_onednn *onednn, br_onednn_int8 *out, be
     out->amx = strstr(primitive->name, "amx");
     layout_free(&ours);
     return BERTRUN_OK;
+}
+
+bool br_onednn_has_amx_bf16(br_onednn *onednn)
+{
+    const br_onednn_primitive *primitive;
+    return br_onednn_get(onednn, BR_MATMUL_BF16, PACKING_ROWS, BR_MATMUL_PAD, BR_MATMUL_PAD,
+                         &primitive, NULL) == BERTRUN_OK &&
+           strstr(primitive->name, "amx");
 }
 
 /* -------------------------------------------------------------------------------------- lanes */

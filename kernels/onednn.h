@@ -5,7 +5,6 @@
  * dst[m, n] = src[m, k] * weights[n, k]^T, dense rows, raw sums without attributes:
  *   U8S8  src u8,   weights s8,   dst s32 (exact)
  *   BF16  src bf16, weights bf16, dst f32
- *   F32   all f32
  *
  * n and k are multiples of BR_MATMUL_PAD and the caller's rows are padded with zeros, so that one
  * packed layout serves every m. Primitives are created once for each (type, m, n, k), kept in the
@@ -21,7 +20,9 @@ enum { BR_MATMUL_PAD = 64 };
 typedef enum br_matmul_type {
     BR_MATMUL_U8S8,
     BR_MATMUL_BF16,
-    BR_MATMUL_F32,
+    /* kernels/gemm_f32.h alone has these: */
+    BR_MATMUL_F32,      /* all f32 */
+    BR_MATMUL_F32_BF16, /* src and dst f32, weights bf16 */
 } br_matmul_type;
 
 typedef struct br_onednn br_onednn;
@@ -43,8 +44,8 @@ bertrun_status br_onednn_get(br_onednn *onednn, br_matmul_type type, size_t m, s
 const char *br_onednn_name(const br_onednn_primitive *primitive);
 
 /**
- * Bytes of weights packed for this type, and the packing of plain [n, k] weights (f32 for F32, the
- * bits of bfloat16 for BF16, s8 for U8S8). `packed` is 64-byte aligned memory of the caller.
+ * Bytes of weights packed for this type, and the packing of plain [n, k] weights (the bits of
+ * bfloat16 for BF16, s8 for U8S8). `packed` is 64-byte aligned memory of the caller.
  */
 bertrun_status br_onednn_packed_bytes(br_onednn *onednn, br_matmul_type type, size_t n, size_t k,
                                       size_t *bytes, bertrun_error *error);
@@ -59,6 +60,9 @@ typedef struct br_onednn_int8 {
 
 /** Errors: NOMEM. An oneDNN without such a multiplication has neither property. */
 bertrun_status br_onednn_look_at_int8(br_onednn *onednn, br_onednn_int8 *out, bertrun_error *error);
+
+/** Whether its BF16 multiplication uses AMX tiles on this CPU. */
+bool br_onednn_has_amx_bf16(br_onednn *onednn);
 
 /** A thread's stream, memory objects and scratchpad. */
 bertrun_status br_onednn_lane_open(br_onednn_lane **out, br_onednn *onednn, bertrun_error *error);

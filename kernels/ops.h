@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "common/types.h"
+#include "kernels/gemm_f32.h"
 
 /** Smallest and largest value of a row. */
 typedef struct br_range {
@@ -115,6 +116,9 @@ typedef struct br_ops {
     void (*attention)(const float *q, const float *k, const float *v, size_t stride, size_t rows,
                       size_t length, size_t head_dim, float *out, size_t out_stride,
                       float *scratch);
+
+    /** kernels/gemm_f32.h, on f32 weights and on bf16 ones. */
+    br_gemm_f32_fn gemm_f32, gemm_bf16;
 
     /** y += x; y = fma(factor, x, y); y = max(y, x), NaN if either is; y *= factor. */
     void (*add)(const float *x, size_t n, float *y);

@@ -12,6 +12,7 @@
 #include "kernels/rows.inc.h"
 #include "kernels/lstm.inc.h"
 #include "kernels/attention_f32.inc.h"
+#include "kernels/gemm_f32.inc.h"
 #include "kernels/table.inc.h"
 
 const br_ops br_ops_avx512 = BR_OPS_TABLE("avx512");

@@ -8,6 +8,9 @@
 /* A row has whole vectors and a tail; a product has whole tiles and a tail. */
 enum { N = 203, LENGTH = 21, HEAD_DIM = 32, ROWS = 7, DEPTH = 128, COLUMNS = 2 * BR_GEMM_PANEL };
 
+/* Products of floats: bf16 weights, and the same bits as half as many f32 ones. */
+enum { FLOAT_DEPTH = 14, FLOAT_COLUMNS = BR_GEMM_F32_PANEL };
+
 /* Inputs and results of each kernel. Equal kernels leave equal results, unused bytes included. */
 typedef struct trial {
     br_range ranges[3];
@@ -15,11 +18,13 @@ typedef struct trial {
     float sum;
     uint8_t q[256];
     float linear[N], linear_norm[N], add_norm[N], softmax[N], attention[LENGTH * HEAD_DIM];
+    float products[2][ROWS * FLOAT_COLUMNS];
 } trial;
 
 typedef struct inputs {
     int32_t acc[N];
     float a[N], b[N], c[N], heads[3 * LENGTH * HEAD_DIM];
+    _Alignas(64) uint16_t halves[2 * FLOAT_DEPTH * FLOAT_COLUMNS];
     _Alignas(64) uint8_t src[ROWS * DEPTH];
     _Alignas(64) int8_t weights[COLUMNS * DEPTH];
     _Alignas(64) float scratch[8192];
@@ -45,6 +50,8 @@ static void fill(inputs *in)
     fill_floats(in->b, N, &state);
     fill_floats(in->c, N, &state);
     fill_floats(in->heads, sizeof in->heads / sizeof(float), &state);
+    for (size_t i = 0; i < sizeof in->halves / sizeof in->halves[0]; i++)
+        in->halves[i] = (uint16_t)((next(&state) & 0x807f) | 0x3f80); /* 1 to 2, either sign */
     for (size_t i = 0; i < N; i++)
         in->acc[i] = (int32_t)next(&state) - (1 << 23);
     for (size_t i = 0; i < sizeof in->src; i++)
@@ -67,6 +74,8 @@ static void run_rows(const br_ops *ops, inputs *in, trial *t)
     ops->softmax(in->a, N, t->softmax);
     ops->attention(in->heads, in->heads + heads, in->heads + 2 * heads, HEAD_DIM, LENGTH, LENGTH,
                    HEAD_DIM, t->attention, HEAD_DIM, in->scratch);
+    ops->gemm_f32(in->heads, ROWS, FLOAT_DEPTH, in->halves, 1, t->products[0], FLOAT_COLUMNS);
+    ops->gemm_bf16(in->heads, ROWS, 2 * FLOAT_DEPTH, in->halves, 1, t->products[1], FLOAT_COLUMNS);
 }
 
 static bool same_rows(const br_ops *ops, inputs *in, trial *got, trial *expected)

@@ -335,4 +335,9 @@ BR_INLINE void v_transpose(const float *const row[16], size_t k, float *to, size
 #define BR_TILE_GROUPS(C) ((void)(C), 1)
 #define BR_TILE_COLUMNS   1
 
+/* Tiles of gemm_f32.inc.h, likewise. */
+#define BR_GEMM_ROWS       6
+#define BR_GEMM_VECTORS    1
+#define BR_GEMM_HEIGHTS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+
 #endif

@@ -268,4 +268,9 @@ BR_INLINE void v_transpose(const float *const row[16], size_t k, float *to, size
 #define BR_TILE_GROUPS(C) (5 - (C))
 #define BR_TILE_COLUMNS   3
 
+/* Tiles of gemm_f32.inc.h: 24 sums, and rows enough that weights are widened for many products. */
+#define BR_GEMM_ROWS       12
+#define BR_GEMM_VECTORS    2
+#define BR_GEMM_HEIGHTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+
 #endif

@@ -335,4 +335,9 @@ BR_INLINE void v_transpose(const float *const row[16], size_t k, float *to, size
 #define BR_TILE_GROUPS(C) ((void)(C), 1)
 #define BR_TILE_COLUMNS   1
 
+/* Tiles of gemm_f32.inc.h. */
+#define BR_GEMM_ROWS       1
+#define BR_GEMM_VECTORS    1
+#define BR_GEMM_HEIGHTS(X) X(1)
+
 #endif

@@ -78,8 +78,8 @@ typedef enum bertrun_precision {
     BERTRUN_PRECISION_AUTO = 0, /**< each layer as it is stored: int8 for int8 weights, bf16 for
                                      BF16 ones, else f32 */
     BERTRUN_PRECISION_INT8,     /**< s8 weights, activations quantized to u8 at run time */
-    BERTRUN_PRECISION_BF16,     /**< bf16 weights, and activations where the CPU has bf16
-                                     arithmetic; f32 sums */
+    BERTRUN_PRECISION_BF16,     /**< bf16 weights, and activations where the CPU multiplies bf16
+                                     faster than f32; f32 sums */
     BERTRUN_PRECISION_F32,
 } bertrun_precision;
 
@@ -105,10 +105,15 @@ typedef enum bertrun_weights {
     BERTRUN_WEIGHTS_PER_TENSOR,  /**< one scale a layer, max |w| / 127.5, as in PyTorch */
 } bertrun_weights;
 
-/** Whose int8 matrix multiplication runs; the results are the same, bit for bit. */
+/**
+ * Whose matrix multiplication runs. In int8 the results are the same, bit for bit; f32 is always our
+ * own.
+ */
 typedef enum bertrun_kernels {
-    BERTRUN_KERNELS_AUTO = 0, /**< our own, or oneDNN where that is faster (AMX) */
-    BERTRUN_KERNELS_ONEDNN,   /**< oneDNN for every projection; needs a CPU with VNNI in int8 */
+    BERTRUN_KERNELS_AUTO = 0, /**< our own, or oneDNN where that is faster: AMX, or bf16 on a CPU that
+                                   multiplies it faster than f32 */
+    BERTRUN_KERNELS_ONEDNN,   /**< oneDNN for every projection in int8, which needs a CPU with VNNI,
+                                   and in bf16 on a CPU that has AVX512_BF16 */
 } bertrun_kernels;
 
 /** How token rows become one sentence row. */
@@ -364,7 +369,7 @@ BERTRUN_API void bertrun_embed_options_init(bertrun_embed_options *options);
  *         LONG_TEXT_STRIDE), NOMEM, INTERNAL. What is wrong with one input begins with
  *         "input INDEX: ", and error->input is the index. After a failure the session works on.
  * After the first calls have sized the scratch, a call of no more texts and tokens allocates none of
- * our memory. (In f32 and bf16 oneDNN makes a primitive for each new length of a block of rows.)
+ * our memory. (oneDNN, where it multiplies, makes a primitive for each new length of a block of rows.)
  * After a failure *output is not to be read.
  */
 BERTRUN_API bertrun_status bertrun_embed(bertrun_session *session, const bertrun_input *inputs,

@@ -168,34 +168,38 @@ Test(onednn, lands_on_brgemm_and_agrees_bit_for_bit_on_a_vnni_machine)
     br_onednn_end_single(previous);
 }
 
-/* f32: integers small enough that every order of additions gives the same sum. */
-Test(onednn, multiplies_packed_f32_weights)
+/* Integers so small that they are bf16, and that every order of additions gives the same sum. */
+Test(onednn, multiplies_packed_bf16_weights)
 {
     enum { M = 8, N = 128, K = 192 };
-    static float src[M * K], plain[N * K], dst[M * N];
+    static float x[M * K], w[N * K], dst[M * N];
+    static uint16_t src[M * K], plain[N * K];
+    const br_ops *ops = br_ops_select();
     br_onednn *onednn;
     br_onednn_lane *lane;
     const br_onednn_primitive *primitive;
     size_t bytes;
     uint64_t seed = 1;
     for (size_t i = 0; i < M * K; i++)
-        src[i] = (float)(random_next(&seed) % 17) - 8;
+        x[i] = (float)(random_next(&seed) % 17) - 8;
     for (size_t i = 0; i < N * K; i++)
-        plain[i] = (float)(random_next(&seed) % 17) - 8;
+        w[i] = (float)(random_next(&seed) % 17) - 8;
+    ops->narrow_bf16(x, M * K, src);
+    ops->narrow_bf16(w, N * K, plain);
     int previous = br_onednn_begin_single();
     cr_assert_eq(br_onednn_open(&onednn, NULL), BERTRUN_OK);
     cr_assert_eq(br_onednn_lane_open(&lane, onednn, NULL), BERTRUN_OK);
-    cr_assert_eq(br_onednn_packed_bytes(onednn, BR_MATMUL_F32, N, K, &bytes, NULL), BERTRUN_OK);
+    cr_assert_eq(br_onednn_packed_bytes(onednn, BR_MATMUL_BF16, N, K, &bytes, NULL), BERTRUN_OK);
     void *packed = br_alloc(bytes, 1);
-    cr_assert_eq(br_onednn_pack(onednn, BR_MATMUL_F32, N, K, plain, packed, NULL), BERTRUN_OK);
-    cr_assert_eq(br_onednn_get(onednn, BR_MATMUL_F32, M, N, K, &primitive, NULL), BERTRUN_OK);
+    cr_assert_eq(br_onednn_pack(onednn, BR_MATMUL_BF16, N, K, plain, packed, NULL), BERTRUN_OK);
+    cr_assert_eq(br_onednn_get(onednn, BR_MATMUL_BF16, M, N, K, &primitive, NULL), BERTRUN_OK);
     cr_assert_eq(br_onednn_lane_prepare(lane, primitive, NULL), BERTRUN_OK);
     cr_assert(br_onednn_run(lane, primitive, src, packed, dst));
     for (size_t i = 0; i < M; i++)
         for (size_t j = 0; j < N; j++) {
             float sum = 0;
             for (size_t k = 0; k < K; k++)
-                sum += src[i * K + k] * plain[j * K + k];
+                sum += x[i * K + k] * w[j * K + k];
             cr_assert_eq(dst[i * N + j], sum, "[%zu, %zu]: %g != %g", i, j, (double)dst[i * N + j],
                          (double)sum);
         }

@@ -74,6 +74,13 @@ static void expect_named(const br_ops *ops, const br_gemm *gemm, const br_attent
     cr_assert_str_eq(wrong, name);
 }
 
+static void multiply_wrongly(const float *src, size_t m, size_t k, const void *packed,
+                             size_t panels, float *dst, size_t dst_stride)
+{
+    good->gemm_bf16(src, m, k, packed, panels, dst, dst_stride);
+    dst[(m - 1) * dst_stride] *= 1.001f;
+}
+
 Test(self_test, names_the_kernel_that_is_broken)
 {
     good = br_ops_select();
@@ -84,6 +91,9 @@ Test(self_test, names_the_kernel_that_is_broken)
     expect_named(&ops, &gemm, &attention, good->name);
     ops = *good;
     ops.linear = linear_without_tail;
+    expect_named(&ops, &gemm, &attention, good->name);
+    ops = *good;
+    ops.gemm_bf16 = multiply_wrongly;
     expect_named(&ops, &gemm, &attention, good->name);
     gemm.run = saturating;
     expect_named(good, &gemm, &attention, gemm.name);
