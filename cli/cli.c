@@ -68,24 +68,6 @@ cli_exit cli_close_stdout(cli_exit code)
     return code;
 }
 
-int cli_next_option(int argc, char **argv, const char *letters, const struct option *options)
-{
-    opterr = 0;
-    int option = getopt_long(argc, argv, letters, options, NULL);
-    if (option != ':' && option != '?')
-        return option;
-    const char *word = argv[optind - 1];
-    if (option == ':')
-        cli_usage("%s: needs a value", word);
-    else if (optopt >= CLI_LONG)
-        cli_usage("%s: takes no value", word);
-    else if (optopt)
-        cli_usage("-%c: unknown option", optopt);
-    else
-        cli_usage("%s: unknown option", word);
-    return CLI_BAD_OPTION;
-}
-
 const cli_choice cli_precisions[] = {
     {"auto", BERTRUN_PRECISION_AUTO},
     {"int8", BERTRUN_PRECISION_INT8},

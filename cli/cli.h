@@ -7,7 +7,6 @@
 #ifndef CLI_H
 #define CLI_H
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -45,15 +44,6 @@ cli_exit cli_help(const char *text);
 
 /** Closes standard output; CLI_FAILED where something written to it got lost, else `code`. */
 cli_exit cli_close_stdout(cli_exit code);
-
-/** Values of long options that have no short form start here. */
-enum { CLI_LONG = 256, CLI_BAD_OPTION = '?' };
-
-/**
- * The next option as getopt_long() gives it; -1 at the end. `letters` starts with a colon.
- * CLI_BAD_OPTION: it is wrong and has been complained about.
- */
-int cli_next_option(int argc, char **argv, const char *letters, const struct option *options);
 
 /** A word that an option takes. */
 typedef struct cli_choice {

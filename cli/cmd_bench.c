@@ -12,8 +12,8 @@
 #include "cli/bench_lm.h"
 #include "cli/bench_samples.h"
 #include "cli/bench_tokenizer.h"
-#include "cli/cli.h"
 #include "cli/json_write.h"
+#include "cli/options.h"
 
 static const char help[] =
     "usage: bertrun bench --model MODEL [OPTION...]\n"
@@ -37,8 +37,10 @@ static const char help[] =
     "  --json                 one JSON object\n"
     "  --tokenizer FILE       measures the tokenizer instead: the file's lines to ids, on one\n"
     "                         thread, nothing remembered between passes\n"
-    "  --linear INxOUT        measures one linear layer of random weights instead, in f32, bf16 and\n"
-    "                         int8; takes --threads, --activations, --kernels, --seconds and --json\n"
+    "  --linear INxOUT        measures one linear layer of random weights instead, in f32, bf16 "
+    "and\n"
+    "                         int8; takes --threads, --activations, --kernels, --seconds and "
+    "--json\n"
     "  --batch ROWS,...       of --linear: input rows, default 1,32,128\n"
     "\n"
     "Columns: milliseconds of one pass, the fastest, the median, the 90th and 99th percentile;\n"
@@ -46,8 +48,10 @@ static const char help[] =
     "norms left out), at the fastest pass, as a share of what the CPU's int8 dot product\n"
     "instructions were just measured to do at most.\n"
     "\n"
-    "Columns of --linear: milliseconds of one run, quantizing its input and dequantizing its result\n"
-    "included, the median and the fastest; 10^9 operations a second (GFLOPS in f32 and bf16) and how\n"
+    "Columns of --linear: milliseconds of one run, quantizing its input and dequantizing its "
+    "result\n"
+    "included, the median and the fastest; 10^9 operations a second (GFLOPS in f32 and bf16) and "
+    "how\n"
     "many times as fast as f32, both at the median; the packed weights.\n"
     "\n"
     "Examples:\n"
@@ -57,47 +61,14 @@ static const char help[] =
     "\n"
     "Exit codes: 0 fine; 1 the model failed; 2 a wrong command line.\n";
 
-enum {
-    MODEL = CLI_LONG,
-    SHAPES,
-    THREADS,
-    PRECISION,
-    ACTIVATIONS,
-    KERNELS,
-    SECONDS,
-    PROFILE,
-    JSON,
-    TOKENIZER,
-    LINEAR,
-    BATCH,
-};
-
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"model", required_argument, NULL, MODEL},
-    {"shapes", required_argument, NULL, SHAPES},
-    {"threads", required_argument, NULL, THREADS},
-    {"precision", required_argument, NULL, PRECISION},
-    {"activations", required_argument, NULL, ACTIVATIONS},
-    {"kernels", required_argument, NULL, KERNELS},
-    {"seconds", required_argument, NULL, SECONDS},
-    {"profile", no_argument, NULL, PROFILE},
-    {"json", no_argument, NULL, JSON},
-    {"tokenizer", required_argument, NULL, TOKENIZER},
-    {"linear", required_argument, NULL, LINEAR},
-    {"batch", required_argument, NULL, BATCH},
-    {NULL, 0, NULL, 0},
-};
-
 enum { MAX_SHAPES = 64 };
 
 typedef struct bench_options {
     const char *model;
     const char *tokenizer; /* a file of texts; NULL: forward passes are measured */
-    bench_layer layer;     /* of --linear */
-    unsigned given;        /* a bit for each option, from MODEL on */
+    bench_layer layer;     /* of --linear and --batch; zeros: not given */
     shape shapes[MAX_SHAPES];
-    size_t num_shapes;
+    size_t num_shapes; /* 0: not given */
     int threads;
     double seconds;
     bool profile, json, help;
@@ -105,8 +76,9 @@ typedef struct bench_options {
 } bench_options;
 
 /* "1x8,1x128" */
-static bool parse_shapes(bench_options *options, const char *text)
+static bool take_shapes(void *data, const char *text)
 {
+    bench_options *options = data;
     const char *at = text;
     const bool clean = text[strspn(text, "0123456789x,")] == '\0'; /* sscanf would take a sign */
     options->num_shapes = 0;
@@ -127,98 +99,91 @@ static bool parse_shapes(bench_options *options, const char *text)
     }
 }
 
-static unsigned bit_of(int option)
+static bool take_layer(void *data, const char *text)
 {
-    return option < MODEL ? 0 : 1U << (option - MODEL);
+    return bench_parse_layer(&((bench_options *)data)->layer, text);
 }
 
-static bool take_option(bench_options *options, int option)
+static bool take_batches(void *data, const char *text)
 {
-    int value;
-    options->given |= bit_of(option);
-    switch (option) {
-    case 'h':
-        options->help = true;
-        return true;
-    case LINEAR:
-        return bench_parse_layer(&options->layer, optarg);
-    case BATCH:
-        return bench_parse_batches(&options->layer, optarg);
-    case MODEL:
-        options->model = optarg;
-        return true;
-    case SHAPES:
-        return parse_shapes(options, optarg);
-    case THREADS:
-        return cli_parse_threads(optarg, &options->threads);
-    case PRECISION:
-        if (!cli_parse_choice("--precision", optarg, cli_precisions, &value))
-            return false;
-        options->model_settings.precision = (bertrun_precision)value;
-        return true;
-    case ACTIVATIONS:
-        if (!cli_parse_choice("--activations", optarg, cli_activations, &value))
-            return false;
-        options->model_settings.activations = (bertrun_activations)value;
-        return true;
-    case KERNELS:
-        if (!cli_parse_choice("--kernels", optarg, cli_kernels, &value))
-            return false;
-        options->model_settings.kernels = (bertrun_kernels)value;
-        return true;
-    case SECONDS:
-        return cli_parse_seconds("--seconds", optarg, &options->seconds);
-    case PROFILE:
-        options->profile = true;
-        return true;
-    case JSON:
-        options->json = true;
-        return true;
-    case TOKENIZER:
-        options->tokenizer = optarg;
-        return true;
-    default:
-        return false;
-    }
+    return bench_parse_batches(&((bench_options *)data)->layer, text);
 }
+
+#define AT(member) .at = offsetof(bench_options, member)
+
+static const cli_option all_options[] = {
+    OPTION_HELP(bench_options),
+    {"model", OPTION_TEXT, AT(model)},
+    {"shapes", OPTION_CALL, .take = take_shapes},
+    {"threads", OPTION_THREADS, AT(threads)},
+    {"precision", OPTION_CHOICE, AT(model_settings.precision), .choices = cli_precisions},
+    {"activations", OPTION_CHOICE, AT(model_settings.activations), .choices = cli_activations},
+    {"kernels", OPTION_CHOICE, AT(model_settings.kernels), .choices = cli_kernels},
+    {"seconds", OPTION_SECONDS, AT(seconds)},
+    {"profile", OPTION_FLAG, AT(profile)},
+    {"json", OPTION_FLAG, AT(json)},
+    {"tokenizer", OPTION_TEXT, AT(tokenizer)},
+    {"linear", OPTION_CALL, .take = take_layer},
+    {"batch", OPTION_CALL, .take = take_batches},
+    {0},
+};
 
 static bool check_linear(const bench_options *options)
 {
-    static const int others[] = {MODEL, SHAPES, PRECISION, PROFILE, TOKENIZER};
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        if (options->given & bit_of(others[i])) {
-            /* --help stands before the options that have bits */
-            cli_usage("--linear: not together with --%s", long_options[others[i] - MODEL + 1].name);
-            return false;
-        }
-    return true;
+    const char *other = options->model                      ? "--model"
+                        : options->num_shapes               ? "--shapes"
+                        : options->model_settings.precision ? "--precision"
+                        : options->profile                  ? "--profile"
+                        : options->tokenizer                ? "--tokenizer"
+                                                            : NULL;
+    if (other)
+        cli_usage("--linear: not together with %s", other);
+    return !other;
 }
 
-static bool parse(bench_options *options, int argc, char **argv)
+static bool check(const bench_options *options)
 {
-    *options = (bench_options){.shapes = {{1, 8}, {1, 128}, {8, 128}},
-                               .num_shapes = 3,
-                               .layer = {.batches = {1, 32, 128}, .num_batches = 3},
-                               .threads = 1,
-                               .seconds = 1};
-    bertrun_model_settings_init(&options->model_settings);
-    options->model_settings.log = cli_log;
-    for (int option; (option = cli_next_option(argc, argv, ":h", long_options)) != -1;)
-        if (!take_option(options, option))
-            return false;
-    if (options->help)
-        return true;
-    if (optind < argc)
-        cli_usage("%s: bench takes no texts", argv[optind]);
-    else if (options->given & bit_of(LINEAR))
+    if (options->layer.in)
         return check_linear(options);
-    else if (options->given & bit_of(BATCH))
+    if (options->layer.num_batches)
         cli_usage("--batch: only with --linear");
     else if (!options->model)
         cli_usage("--model: missing, see bertrun bench --help");
     else
         return true;
     return false;
+}
+
+static void set_defaults(bench_options *options)
+{
+    static const shape shapes[] = {{1, 8}, {1, 128}, {8, 128}};
+    static const size_t batches[] = {1, 32, 128};
+    if (!options->num_shapes) {
+        memcpy(options->shapes, shapes, sizeof shapes);
+        options->num_shapes = sizeof shapes / sizeof shapes[0];
+    }
+    if (!options->layer.num_batches) {
+        memcpy(options->layer.batches, batches, sizeof batches);
+        options->layer.num_batches = sizeof batches / sizeof batches[0];
+    }
+}
+
+static bool parse(bench_options *options, int argc, char **argv)
+{
+    *options = (bench_options){.threads = 1, .seconds = 1};
+    bertrun_model_settings_init(&options->model_settings);
+    options->model_settings.log = cli_log;
+    if (!cli_take_options(all_options, options, argc, argv))
+        return false;
+    if (options->help)
+        return true;
+    if (optind < argc) {
+        cli_usage("%s: bench takes no texts", argv[optind]);
+        return false;
+    }
+    bool good = check(options);
+    set_defaults(options);
+    return good;
 }
 
 /* Multiplications and additions of the encoder's linear layers: Q, K, V, output, and the two of the
@@ -392,7 +357,7 @@ cli_exit cli_bench(int argc, char **argv)
         return CLI_USAGE;
     if (options.help)
         return cli_help(help);
-    if (options.given & bit_of(LINEAR)) {
+    if (options.layer.in) {
         bertrun_linear_settings settings;
         bertrun_linear_settings_init(&settings);
         settings.activations = options.model_settings.activations;

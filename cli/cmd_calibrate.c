@@ -1,6 +1,5 @@
 /* bertrun calibrate: an int8 file whose activations have fixed scales, from real sentences. */
 #include "bertrun/bertrun.h"
-#include "cli/cli.h"
 #include "cli/convert_options.h"
 
 static const char help[] =
@@ -29,16 +28,6 @@ static const char help[] =
     "\n"
     "Exit codes: 0 fine; 1 a file failed; 2 a wrong command line.\n";
 
-enum { MODEL = CONVERT_OWN, DATA, OBSERVER };
-
-static const struct option long_options[] = {
-    CONVERT_LONG_OPTIONS,
-    {"model", required_argument, NULL, MODEL},
-    {"data", required_argument, NULL, DATA},
-    {"observer", required_argument, NULL, OBSERVER},
-    {NULL, 0, NULL, 0},
-};
-
 static const cli_choice observers[] = {
     {"minmax", BERTRUN_OBSERVER_MINMAX},
     {"percentile", BERTRUN_OBSERVER_PERCENTILE},
@@ -46,27 +35,27 @@ static const cli_choice observers[] = {
     {NULL, 0},
 };
 
+static const cli_option all_options[] = {
+    CONVERT_OPTIONS,
+    {"model", OPTION_TEXT, CONVERT_AT(model)},
+    {"data", OPTION_TEXT, CONVERT_AT(texts)},
+    {"observer", OPTION_CHOICE, CONVERT_AT(settings.observer), .choices = observers},
+    {0},
+};
+
 cli_exit cli_calibrate(int argc, char **argv)
 {
     convert_options options;
     convert_options_init(&options);
-    const char *model = NULL;
-    int observer = BERTRUN_OBSERVER_MINMAX;
-    for (int option; (option = cli_next_option(argc, argv, ":ho:", long_options)) != -1;) {
-        if (option == 'h')
-            return cli_help(help);
-        if (option == MODEL)
-            model = optarg;
-        else if (option == DATA)
-            options.texts = optarg;
-        else if (option == OBSERVER ? !cli_parse_choice("--observer", optarg, observers, &observer)
-                                    : convert_options_take(&options, option) != CLI_OK)
-            return CLI_USAGE;
-    }
-    options.settings.observer = (bertrun_observer)observer;
+    options.settings.observer = BERTRUN_OBSERVER_MINMAX;
+    if (!cli_take_options(all_options, &options, argc, argv))
+        return CLI_USAGE;
+    if (options.help)
+        return cli_help(help);
     if (argc > optind)
         return cli_usage("%s: calibrate takes options only", argv[optind]);
-    if (!model || !options.texts)
-        return cli_usage("%s: missing, see bertrun calibrate --help", model ? "--data" : "--model");
-    return convert_options_run(&options, model);
+    if (!options.model || !options.texts)
+        return cli_usage("%s: missing, see bertrun calibrate --help",
+                         options.model ? "--data" : "--model");
+    return convert_options_run(&options);
 }

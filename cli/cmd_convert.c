@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include "bertrun/bertrun.h"
-#include "cli/cli.h"
 #include "cli/convert_options.h"
 
 static const char help[] =
@@ -35,84 +34,61 @@ static const char help[] =
     "\n"
     "Exit codes: 0 fine; 1 a file failed; 2 a wrong command line.\n";
 
-enum { DTYPE = CONVERT_OWN, WEIGHTS, KEEP, CALIBRATION };
-
-static const struct option long_options[] = {
-    CONVERT_LONG_OPTIONS,
-    {"dtype", required_argument, NULL, DTYPE},
-    {"weights", required_argument, NULL, WEIGHTS},
-    {"keep", required_argument, NULL, KEEP},
-    {"calibration", required_argument, NULL, CALIBRATION},
-    {NULL, 0, NULL, 0},
-};
-
 /* A command line; `options.settings.keep` is `keep`. */
 typedef struct convert_command {
-    convert_options options;
-    bertrun_keep *keep; /* room for every argument */
+    convert_options options; /* the first member: the table of options begins with its */
+    bertrun_keep *keep;      /* room for every argument */
+    int argc;
+    char **argv;
 } convert_command;
 
 /* --keep DTYPE LAYER...: what follows up to the next option are layers. */
-static bool take_keep(convert_command *command, int argc, char **argv)
+static bool take_keep(void *data, const char *text)
 {
+    convert_command *command = data;
     int dtype;
     size_t before = command->options.settings.num_keep;
-    if (!cli_parse_choice("--keep", optarg, cli_dtypes, &dtype))
+    if (!cli_parse_choice("--keep", text, cli_dtypes, &dtype))
         return false;
-    for (; optind < argc && argv[optind][0] != '-'; optind++)
+    for (; optind < command->argc && command->argv[optind][0] != '-'; optind++)
         command->keep[command->options.settings.num_keep++] =
-            (bertrun_keep){argv[optind], (bertrun_dtype)dtype};
+            (bertrun_keep){command->argv[optind], (bertrun_dtype)dtype};
     if (command->options.settings.num_keep == before)
         cli_usage("--keep: names no layer, see bertrun convert --help");
     return command->options.settings.num_keep > before;
 }
 
-/* Takes in one option; false, having complained, where its value is wrong. */
-static bool take_option(convert_command *command, int option, int argc, char **argv)
-{
-    int value;
-    switch (option) {
-    case DTYPE:
-        if (!cli_parse_choice("--dtype", optarg, cli_dtypes, &value))
-            return false;
-        command->options.settings.dtype = (bertrun_dtype)value;
-        return true;
-    case WEIGHTS:
-        if (!cli_parse_choice("--weights", optarg, cli_weights, &value))
-            return false;
-        command->options.settings.weights = (bertrun_weights)value;
-        return true;
-    case KEEP:
-        return take_keep(command, argc, argv);
-    case CALIBRATION:
-        command->options.texts = optarg;
-        return true;
-    default:
-        return convert_options_take(&command->options, option) == CLI_OK;
-    }
-}
+static const cli_option all_options[] = {
+    CONVERT_OPTIONS,
+    {"dtype", OPTION_CHOICE, CONVERT_AT(settings.dtype), .choices = cli_dtypes},
+    {"weights", OPTION_CHOICE, CONVERT_AT(settings.weights), .choices = cli_weights},
+    {"keep", OPTION_CALL, .take = take_keep},
+    {"calibration", OPTION_TEXT, CONVERT_AT(texts)},
+    {0},
+};
 
-static cli_exit run(convert_command *command, int argc, char **argv)
+static cli_exit run(convert_command *command)
 {
-    for (int option; (option = cli_next_option(argc, argv, ":ho:", long_options)) != -1;) {
-        if (option == 'h')
-            return cli_help(help);
-        if (!take_option(command, option, argc, argv))
-            return CLI_USAGE;
-    }
-    if (argc - optind != 1)
+    convert_options *options = &command->options;
+    if (!cli_take_options(all_options, command, command->argc, command->argv))
+        return CLI_USAGE;
+    if (options->help)
+        return cli_help(help);
+    if (command->argc - optind != 1)
         return cli_usage("convert takes one DIRECTORY, see bertrun convert --help");
-    return convert_options_run(&command->options, argv[optind]);
+    options->model = command->argv[optind];
+    return convert_options_run(options);
 }
 
 cli_exit cli_convert(int argc, char **argv)
 {
-    convert_command command = {.keep = cli_realloc(NULL, (size_t)argc, sizeof *command.keep)};
+    convert_command command = {.argc = argc, .argv = argv};
+    command.keep = cli_realloc(NULL, (size_t)argc, sizeof *command.keep);
     if (!command.keep)
         return CLI_FAILED;
     convert_options_init(&command.options);
     command.options.settings.keep = command.keep;
-    cli_exit code = run(&command, argc, argv);
+    cli_exit code = run(&command);
     free(command.keep);
     return code;
 }

@@ -4,10 +4,10 @@
 #include <stdio.h>
 
 #include "bertrun/bertrun.h"
-#include "cli/cli.h"
 #include "cli/info_lm.h"
 #include "cli/info_weights.h"
 #include "cli/json_write.h"
+#include "cli/options.h"
 
 static const char help[] =
     "usage: bertrun info MODEL [--json]\n"
@@ -32,15 +32,20 @@ static const char help[] =
     "\n"
     "Exit codes: 0 fine; 1 the model failed; 2 a wrong command line.\n";
 
-enum { JSON = CLI_LONG, WEIGHTS, AGAINST, VERIFY };
+typedef struct info_options {
+    bool json, weights, verify, help;
+    const char *original;
+} info_options;
 
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"json", no_argument, NULL, JSON},
-    {"weights", no_argument, NULL, WEIGHTS},
-    {"against", required_argument, NULL, AGAINST},
-    {"verify", no_argument, NULL, VERIFY},
-    {NULL, 0, NULL, 0},
+#define AT(member) .at = offsetof(info_options, member)
+
+static const cli_option all_options[] = {
+    OPTION_HELP(info_options),
+    {"json", OPTION_FLAG, AT(json)},
+    {"weights", OPTION_FLAG, AT(weights)},
+    {"against", OPTION_TEXT, AT(original)},
+    {"verify", OPTION_FLAG, AT(verify)},
+    {0},
 };
 
 static double megabytes(uint64_t bytes)
@@ -166,25 +171,19 @@ static cli_exit info_model(const char *path, bool json)
 
 cli_exit cli_info(int argc, char **argv)
 {
-    bool json = false, weights = false, verify = false;
-    const char *original = NULL;
-    for (int option; (option = cli_next_option(argc, argv, ":h", long_options)) != -1;) {
-        if (option == 'h')
-            return cli_help(help);
-        if (option == CLI_BAD_OPTION)
-            return CLI_USAGE;
-        json |= option == JSON;
-        weights |= option == WEIGHTS;
-        verify |= option == VERIFY;
-        original = option == AGAINST ? optarg : original;
-    }
+    info_options options = {0};
+    if (!cli_take_options(all_options, &options, argc, argv))
+        return CLI_USAGE;
+    if (options.help)
+        return cli_help(help);
     if (argc - optind != 1)
         return cli_usage("info takes one MODEL, see bertrun info --help");
-    if (original && !weights)
+    if (options.original && !options.weights)
         return cli_usage("--against: only with --weights");
-    if (verify && (weights || json))
+    if (options.verify && (options.weights || options.json))
         return cli_usage("--verify: not with --weights or --json");
-    if (verify)
+    if (options.verify)
         return info_verify(argv[optind]);
-    return weights ? info_weights(argv[optind], original, json) : info_model(argv[optind], json);
+    return options.weights ? info_weights(argv[optind], options.original, options.json)
+                           : info_model(argv[optind], options.json);
 }

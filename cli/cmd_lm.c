@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/lm_text.h"
+#include "cli/options.h"
 
 static const char help[] =
     "usage: bertrun lm --model MODEL --perplexity FILE [OPTION...]\n"
@@ -35,32 +36,6 @@ static const char help[] =
     "\n"
     "Exit codes: 0 fine; 1 a file or the model failed; 2 a wrong command line.\n";
 
-enum {
-    MODEL = CLI_LONG,
-    PERPLEXITY,
-    BATCH_SIZE,
-    BPTT,
-    GENERATE,
-    TEMPERATURE,
-    SEED,
-    THREADS,
-    PRECISION
-};
-
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"model", required_argument, NULL, MODEL},
-    {"perplexity", required_argument, NULL, PERPLEXITY},
-    {"batch-size", required_argument, NULL, BATCH_SIZE},
-    {"bptt", required_argument, NULL, BPTT},
-    {"generate", required_argument, NULL, GENERATE},
-    {"temperature", required_argument, NULL, TEMPERATURE},
-    {"seed", required_argument, NULL, SEED},
-    {"threads", required_argument, NULL, THREADS},
-    {"precision", required_argument, NULL, PRECISION},
-    {NULL, 0, NULL, 0},
-};
-
 typedef struct lm_options {
     const char *model, *file;
     size_t columns, bptt, words, seed;
@@ -70,50 +45,32 @@ typedef struct lm_options {
     bool help;
 } lm_options;
 
-static bool parse_temperature(const char *text, double *out)
+static bool take_temperature(void *data, const char *text)
 {
+    lm_options *options = data;
     char *end;
-    *out = strtod(text, &end);
-    if (end != text && !*end && isfinite(*out) && *out >= 0)
+    options->temperature = strtod(text, &end);
+    if (end != text && !*end && isfinite(options->temperature) && options->temperature >= 0)
         return true;
     cli_usage("--temperature: '%s' is not a number of 0 or more", text);
     return false;
 }
 
-static bool take_option(lm_options *options, int option)
-{
-    int value;
-    switch (option) {
-    case 'h':
-        options->help = true;
-        return true;
-    case MODEL:
-        options->model = optarg;
-        return true;
-    case PERPLEXITY:
-        options->file = optarg;
-        return true;
-    case BATCH_SIZE:
-        return cli_parse_size("--batch-size", optarg, 1, &options->columns);
-    case BPTT:
-        return cli_parse_size("--bptt", optarg, 1, &options->bptt);
-    case GENERATE:
-        return cli_parse_size("--generate", optarg, 1, &options->words);
-    case TEMPERATURE:
-        return parse_temperature(optarg, &options->temperature);
-    case SEED:
-        return cli_parse_size("--seed", optarg, 0, &options->seed);
-    case THREADS:
-        return cli_parse_threads(optarg, &options->threads);
-    case PRECISION:
-        if (!cli_parse_choice("--precision", optarg, cli_precisions, &value))
-            return false;
-        options->settings.precision = (bertrun_precision)value;
-        return true;
-    default:
-        return false;
-    }
-}
+#define AT(member) .at = offsetof(lm_options, member)
+
+static const cli_option all_options[] = {
+    OPTION_HELP(lm_options),
+    {"model", OPTION_TEXT, AT(model)},
+    {"perplexity", OPTION_TEXT, AT(file)},
+    {"batch-size", OPTION_SIZE, AT(columns), .least = 1},
+    {"bptt", OPTION_SIZE, AT(bptt), .least = 1},
+    {"generate", OPTION_SIZE, AT(words), .least = 1},
+    {"temperature", OPTION_CALL, .take = take_temperature},
+    {"seed", OPTION_SIZE, AT(seed)},
+    {"threads", OPTION_THREADS, AT(threads)},
+    {"precision", OPTION_CHOICE, AT(settings.precision), .choices = cli_precisions},
+    {0},
+};
 
 /* --------------------------------------------------------------------------------- perplexity */
 
@@ -259,9 +216,8 @@ cli_exit cli_lm(int argc, char **argv)
     lm_options options = {.columns = 10, .bptt = 35, .seed = 1, .temperature = 1, .threads = 1};
     bertrun_model_settings_init(&options.settings);
     options.settings.log = cli_log;
-    for (int option; (option = cli_next_option(argc, argv, ":h", long_options)) != -1;)
-        if (!take_option(&options, option))
-            return CLI_USAGE;
+    if (!cli_take_options(all_options, &options, argc, argv))
+        return CLI_USAGE;
     if (options.help)
         return cli_help(help);
     if (!options.model)

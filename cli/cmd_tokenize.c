@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "bertrun/bertrun.h"
-#include "cli/cli.h"
+#include "cli/options.h"
 #include "cli/text_source.h"
 
 static const char help[] =
@@ -39,38 +39,6 @@ static const char help[] =
     "\n"
     "Exit codes: 0 fine; 1 a file, the tokenizer or the output failed; 2 a wrong command line.\n";
 
-enum {
-    MODEL = CLI_LONG,
-    INPUT,
-    PAIR,
-    TOKENS,
-    OFFSETS,
-    NO_SPECIAL,
-    MAX_LENGTH,
-    TRUNCATION,
-    TRUNCATION_SIDE,
-    STRIDE,
-    DECODE,
-    SKIP_SPECIAL,
-};
-
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"model", required_argument, NULL, MODEL},
-    {"input", required_argument, NULL, INPUT},
-    {"pair", no_argument, NULL, PAIR},
-    {"tokens", no_argument, NULL, TOKENS},
-    {"offsets", optional_argument, NULL, OFFSETS},
-    {"no-special", no_argument, NULL, NO_SPECIAL},
-    {"max-length", required_argument, NULL, MAX_LENGTH},
-    {"truncation", required_argument, NULL, TRUNCATION},
-    {"truncation-side", required_argument, NULL, TRUNCATION_SIDE},
-    {"stride", required_argument, NULL, STRIDE},
-    {"decode", no_argument, NULL, DECODE},
-    {"skip-special", no_argument, NULL, SKIP_SPECIAL},
-    {NULL, 0, NULL, 0},
-};
-
 enum { CHARS = 1, BYTES };
 static const cli_choice units[] = {{"chars", CHARS}, {"bytes", BYTES}, {NULL, 0}};
 static const cli_choice sides[] = {{"right", false}, {"left", true}, {NULL, 0}};
@@ -98,72 +66,54 @@ typedef struct tokenize {
     size_t ids_capacity;
 } tokenize;
 
-static bool take_flag(tokenize_options *options, int option)
+static bool take_offsets(void *data, const char *unit)
 {
-    switch (option) {
-    case 'h':
-        options->help = true;
-        return true;
-    case PAIR:
-        options->pair = true;
-        return true;
-    case TOKENS:
-        options->pieces = true;
-        return true;
-    case NO_SPECIAL:
-        options->encode.no_special = true;
-        return true;
-    case DECODE:
-        options->decode = true;
-        return true;
-    case SKIP_SPECIAL:
-        options->skip_special = true;
-        return true;
-    default:
-        return false;
-    }
+    tokenize_options *options = data;
+    options->encode.offsets = true;
+    options->offsets = CHARS;
+    return !unit || cli_parse_choice("--offsets", unit, units, &options->offsets);
 }
 
-static bool take_option(tokenize_options *options, int option)
+static bool take_side(void *data, const char *side)
 {
-    bertrun_encode_options *encode = &options->encode;
-    int value;
-    switch (option) {
-    case MODEL:
-        options->model = optarg;
-        return true;
-    case INPUT:
-        options->input = optarg;
-        return true;
-    case OFFSETS:
-        encode->offsets = true;
-        options->offsets = CHARS;
-        return !optarg || cli_parse_choice("--offsets", optarg, units, &options->offsets);
-    case MAX_LENGTH:
-        return cli_parse_size("--max-length", optarg, 1, &encode->max_length);
-    case TRUNCATION:
-        if (!cli_parse_choice("--truncation", optarg, truncations, &value))
-            return false;
-        encode->truncation = (bertrun_truncation)value;
-        return true;
-    case TRUNCATION_SIDE:
-        if (!cli_parse_choice("--truncation-side", optarg, sides, &value))
-            return false;
-        encode->truncate_left = value;
-        return true;
-    case STRIDE:
-        encode->overflow = true;
-        return cli_parse_size("--stride", optarg, 0, &encode->stride);
-    default:
-        return take_flag(options, option);
-    }
+    tokenize_options *options = data;
+    int left;
+    if (!cli_parse_choice("--truncation-side", side, sides, &left))
+        return false;
+    options->encode.truncate_left = left;
+    return true;
 }
+
+static bool take_stride(void *data, const char *text)
+{
+    tokenize_options *options = data;
+    options->encode.overflow = true;
+    return cli_parse_size("--stride", text, 0, &options->encode.stride);
+}
+
+#define AT(member) .at = offsetof(tokenize_options, member)
+
+static const cli_option all_options[] = {
+    OPTION_HELP(tokenize_options),
+    {"model", OPTION_TEXT, AT(model)},
+    {"input", OPTION_TEXT, AT(input)},
+    {"pair", OPTION_FLAG, AT(pair)},
+    {"tokens", OPTION_FLAG, AT(pieces)},
+    {"offsets", OPTION_CALL, .take = take_offsets, .optional = true},
+    {"no-special", OPTION_FLAG, AT(encode.no_special)},
+    {"max-length", OPTION_SIZE, AT(encode.max_length), .least = 1},
+    {"truncation", OPTION_CHOICE, AT(encode.truncation), .choices = truncations},
+    {"truncation-side", OPTION_CALL, .take = take_side},
+    {"stride", OPTION_CALL, .take = take_stride},
+    {"decode", OPTION_FLAG, AT(decode)},
+    {"skip-special", OPTION_FLAG, AT(skip_special)},
+    {0},
+};
 
 static bool parse(tokenize_options *options, int argc, char **argv)
 {
-    for (int option; (option = cli_next_option(argc, argv, ":h", long_options)) != -1;)
-        if (!take_option(options, option))
-            return false;
+    if (!cli_take_options(all_options, options, argc, argv))
+        return false;
     if (options->help)
         return true;
     if (!options->model)

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/options.h"
+
 const char compare_help[] =
     "usage: bertrun compare MODEL[:OPTION=VALUE,...] MODEL... --data FILE --columns COLUMNS\n"
     "                       [OPTION...]\n"
@@ -58,70 +60,32 @@ const char compare_help[] =
     "\n"
     "Exit codes: 0 fine; 1 a file, a model or the output failed; 2 a wrong command line.\n";
 
-enum {
-    DATA = CLI_LONG,
-    COLUMNS,
-    HEADER,
-    WHERE,
-    REPORT,
-    FORMAT,
-    THREADS,
-    BATCH_SIZE,
-    BPTT,
-};
-
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"data", required_argument, NULL, DATA},
-    {"columns", required_argument, NULL, COLUMNS},
-    {"header", no_argument, NULL, HEADER},
-    {"where", required_argument, NULL, WHERE},
-    {"report", required_argument, NULL, REPORT},
-    {"format", required_argument, NULL, FORMAT},
-    {"threads", required_argument, NULL, THREADS},
-    {"batch-size", required_argument, NULL, BATCH_SIZE},
-    {"bptt", required_argument, NULL, BPTT},
-    {NULL, 0, NULL, 0},
-};
-
-static bool take_option(compare_options *options, int option)
+static bool take_format(void *data, const char *text)
 {
     static const cli_choice formats[] = {{"text", false}, {"json", true}, {NULL, 0}};
-    int value;
-    switch (option) {
-    case 'h':
-        options->help = true;
-        return true;
-    case DATA:
-        options->data = optarg;
-        return true;
-    case COLUMNS:
-        options->table.columns = optarg;
-        return true;
-    case HEADER:
-        options->table.header = true;
-        return true;
-    case WHERE:
-        options->table.where = optarg;
-        return true;
-    case REPORT:
-        options->report = optarg;
-        return true;
-    case FORMAT:
-        if (!cli_parse_choice("--format", optarg, formats, &value))
-            return false;
-        options->json = value;
-        return true;
-    case THREADS:
-        return cli_parse_threads(optarg, &options->threads);
-    case BATCH_SIZE:
-        return cli_parse_size("--batch-size", optarg, 1, &options->batch_size);
-    case BPTT:
-        return cli_parse_size("--bptt", optarg, 1, &options->bptt);
-    default:
+    compare_options *options = data;
+    int json;
+    if (!cli_parse_choice("--format", text, formats, &json))
         return false;
-    }
+    options->json = json;
+    return true;
 }
+
+#define AT(member) .at = offsetof(compare_options, member)
+
+static const cli_option all_options[] = {
+    OPTION_HELP(compare_options),
+    {"data", OPTION_TEXT, AT(data)},
+    {"columns", OPTION_TEXT, AT(table.columns)},
+    {"header", OPTION_FLAG, AT(table.header)},
+    {"where", OPTION_TEXT, AT(table.where)},
+    {"report", OPTION_TEXT, AT(report)},
+    {"format", OPTION_CALL, .take = take_format},
+    {"threads", OPTION_THREADS, AT(threads)},
+    {"batch-size", OPTION_SIZE, AT(batch_size), .least = 1},
+    {"bptt", OPTION_SIZE, AT(bptt), .least = 1},
+    {0},
+};
 
 /* --------------------------------------------------------------------------------------- models */
 
@@ -212,9 +176,8 @@ static bool check(const compare_options *options, int num_models)
 bool compare_options_parse(compare_options *options, int argc, char **argv)
 {
     *options = (compare_options){.threads = 1};
-    for (int option; (option = cli_next_option(argc, argv, ":h", long_options)) != -1;)
-        if (!take_option(options, option))
-            return false;
+    if (!cli_take_options(all_options, options, argc, argv))
+        return false;
     if (options->help)
         return true;
     return check(options, argc - optind) &&

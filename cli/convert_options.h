@@ -3,32 +3,28 @@
 #define CONVERT_OPTIONS_H
 
 #include "bertrun/bertrun.h"
+#include "cli/options.h"
 #include "cli/table_file.h"
 
 typedef struct convert_options {
     bertrun_convert_settings settings;
-    const char *output;
+    const char *model, *output;
     const char *texts; /* the file of calibration texts, or NULL */
     table_options table;
+    bool help;
 } convert_options;
 
-/** Their long options, for an array of struct option, and what --help says of them. */
-enum {
-    CONVERT_EQUALIZE = CLI_LONG,
-    CONVERT_ROUNDING,
-    CONVERT_COLUMNS,
-    CONVERT_WHERE,
-    CONVERT_HEADER,
-    CONVERT_OWN, /* a command's own options start here */
-};
-#define CONVERT_LONG_OPTIONS                                                                       \
-    {"help", no_argument, NULL, 'h'}, {"output", required_argument, NULL, 'o'},                    \
-        {"equalize", required_argument, NULL, CONVERT_EQUALIZE},                                   \
-        {"rounding", required_argument, NULL, CONVERT_ROUNDING},                                   \
-        {"columns", required_argument, NULL, CONVERT_COLUMNS},                                     \
-        {"where", required_argument, NULL, CONVERT_WHERE},                                         \
+#define CONVERT_AT(member) .at = offsetof(convert_options, member)
+
+/** Their entries in a table of options, of a convert_options, and what --help says of them. */
+#define CONVERT_OPTIONS                                                                            \
+    OPTION_HELP(convert_options), {"output", OPTION_TEXT, CONVERT_AT(output), .letter = 'o'},      \
+        {"equalize", OPTION_CALL, .take = convert_take_equalize},                                  \
+        {"rounding", OPTION_CHOICE, CONVERT_AT(settings.rounding), .choices = convert_roundings},  \
+        {"columns", OPTION_TEXT, CONVERT_AT(table.columns)},                                       \
+        {"where", OPTION_TEXT, CONVERT_AT(table.where)},                                           \
     {                                                                                              \
-        "header", no_argument, NULL, CONVERT_HEADER                                                \
+        "header", OPTION_FLAG, CONVERT_AT(table.header)                                            \
     }
 #define CONVERT_HELP                                                                               \
     "  --equalize ALPHA    move large activations into weights: 0..1, or auto (docs/QUANTIZATION)" \
@@ -44,10 +40,11 @@ enum {
 
 void convert_options_init(convert_options *options);
 
-/** Takes one of them with its value in optarg. CLI_USAGE, having complained, where it is wrong. */
-cli_exit convert_options_take(convert_options *options, int option);
+/** What the entries need. */
+extern const cli_choice convert_roundings[];
+bool convert_take_equalize(void *options, const char *alpha);
 
 /** Reads the texts, if any, and converts. */
-cli_exit convert_options_run(convert_options *options, const char *model);
+cli_exit convert_options_run(convert_options *options);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/options.h"
+
 static const char help[] =
     "usage: bertrun [run] --model MODEL [OPTION...] [TEXT...]\n"
     "\n"
@@ -106,93 +108,6 @@ cli_exit run_print_help(void)
     return cli_help(help_formats);
 }
 
-enum {
-    MODEL = CLI_LONG,
-    INPUT,
-    PAIR,
-    INPUT_FORMAT,
-    TEXT_FIELD,
-    PAIR_FIELD,
-    ID_FIELD,
-    PROMPT,
-    PROMPT_NAME,
-    DIMENSIONS,
-    OUTPUT_DTYPE,
-    CALIBRATION,
-    RANGES,
-    LAYERS,
-    TRUNCATION,
-    STRIDE,
-    FORMAT,
-    TASK,
-    POOLING,
-    NORMALIZE,
-    NO_NORMALIZE,
-    SIMILARITY,
-    TOP_K,
-    THRESHOLD,
-    LOGITS,
-    AGGREGATION,
-    QUESTION,
-    QUERY,
-    NO_ANSWER,
-    MAX_ANSWER_TOKENS,
-    PRECISION,
-    ACTIVATIONS,
-    WEIGHTS,
-    KERNELS,
-    MAX_LENGTH,
-    THREADS,
-    BATCH_TOKENS,
-    BATCH_SIZE,
-    MMAP,
-};
-
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"output", required_argument, NULL, 'o'},
-    {"model", required_argument, NULL, MODEL},
-    {"input", required_argument, NULL, INPUT},
-    {"pair", no_argument, NULL, PAIR},
-    {"input-format", required_argument, NULL, INPUT_FORMAT},
-    {"text-field", required_argument, NULL, TEXT_FIELD},
-    {"pair-field", required_argument, NULL, PAIR_FIELD},
-    {"id-field", required_argument, NULL, ID_FIELD},
-    {"prompt", required_argument, NULL, PROMPT},
-    {"prompt-name", required_argument, NULL, PROMPT_NAME},
-    {"dimensions", required_argument, NULL, DIMENSIONS},
-    {"output-dtype", required_argument, NULL, OUTPUT_DTYPE},
-    {"calibration", required_argument, NULL, CALIBRATION},
-    {"ranges", required_argument, NULL, RANGES},
-    {"layers", required_argument, NULL, LAYERS},
-    {"truncation", required_argument, NULL, TRUNCATION},
-    {"stride", required_argument, NULL, STRIDE},
-    {"format", required_argument, NULL, FORMAT},
-    {"task", required_argument, NULL, TASK},
-    {"pooling", required_argument, NULL, POOLING},
-    {"normalize", no_argument, NULL, NORMALIZE},
-    {"no-normalize", no_argument, NULL, NO_NORMALIZE},
-    {"similarity", no_argument, NULL, SIMILARITY},
-    {"top-k", required_argument, NULL, TOP_K},
-    {"threshold", required_argument, NULL, THRESHOLD},
-    {"logits", no_argument, NULL, LOGITS},
-    {"aggregation", required_argument, NULL, AGGREGATION},
-    {"question", required_argument, NULL, QUESTION},
-    {"query", required_argument, NULL, QUERY},
-    {"no-answer", no_argument, NULL, NO_ANSWER},
-    {"max-answer-tokens", required_argument, NULL, MAX_ANSWER_TOKENS},
-    {"precision", required_argument, NULL, PRECISION},
-    {"activations", required_argument, NULL, ACTIVATIONS},
-    {"weights", required_argument, NULL, WEIGHTS},
-    {"kernels", required_argument, NULL, KERNELS},
-    {"max-length", required_argument, NULL, MAX_LENGTH},
-    {"threads", required_argument, NULL, THREADS},
-    {"batch-tokens", required_argument, NULL, BATCH_TOKENS},
-    {"batch-size", required_argument, NULL, BATCH_SIZE},
-    {"mmap", no_argument, NULL, MMAP},
-    {NULL, 0, NULL, 0},
-};
-
 static const cli_choice tasks[] = {
     {"auto", RUN_AUTO},
     {"embed", RUN_EMBED},
@@ -234,8 +149,9 @@ static const cli_choice output_dtypes[] = {
 };
 
 /* "all", or "0,3,-1". */
-static bool parse_layers(run_options *options, const char *text)
+static bool take_layers(void *data, const char *text)
 {
+    run_options *options = data;
     free(options->layers);
     options->layers = NULL;
     size_t count = 0;
@@ -259,150 +175,92 @@ static bool parse_layers(run_options *options, const char *text)
     return options->layers;
 }
 
-static bool parse_format(const char *text, const result_format **format)
+static bool take_format(void *data, const char *text)
 {
-    *format = result_format_find(text);
-    if (!*format)
+    run_options *options = data;
+    options->format = result_format_find(text);
+    if (!options->format)
         cli_usage("--format: '%s' is none of text, json, jsonl, npy", text);
-    return *format;
+    return options->format;
 }
 
-/* A choice into `target`, an enum. */
-#define PARSE_CHOICE(name, choices, target)                                                        \
-    (cli_parse_choice(name, optarg, choices, &value) &&                                            \
-     ((target) = (__typeof__(target))value, true))
-
-/* Takes in one option; false, having complained, where its value is wrong. */
-static bool take_option(run_options *options, int option)
+static bool take_threshold(void *data, const char *text)
 {
+    run_options *options = data;
+    options->tasks.has_threshold = true;
+    return cli_parse_float("--threshold", text, &options->tasks.threshold);
+}
+
+static bool take_aggregation(void *data, const char *text)
+{
+    run_options *options = data;
     int value;
-    switch (option) {
-    case 'h':
-        options->help = true;
-        return true;
-    case 'o':
-        options->output = optarg;
-        return true;
-    case MODEL:
-        options->model = optarg;
-        return true;
-    case INPUT:
-        options->input = optarg;
-        return true;
-    case PAIR:
-        options->fields.pairs = true;
-        return true;
-    case INPUT_FORMAT:
-        return PARSE_CHOICE("--input-format", input_formats, options->fields.format);
-    case TEXT_FIELD:
-        options->fields.text = optarg;
-        return true;
-    case PAIR_FIELD:
-        options->fields.pair = optarg;
-        return true;
-    case ID_FIELD:
-        options->fields.id = optarg;
-        return true;
-    case PROMPT:
-        options->embed_options.prompt = optarg;
-        return true;
-    case PROMPT_NAME:
-        options->embed_options.prompt_name = optarg;
-        return true;
-    case DIMENSIONS:
-        return cli_parse_size("--dimensions", optarg, 1, &options->embed_options.dimensions);
-    case OUTPUT_DTYPE:
-        return PARSE_CHOICE("--output-dtype", output_dtypes, options->embed_options.dtype);
-    case CALIBRATION:
-        options->calibration = optarg;
-        return true;
-    case RANGES:
-        options->ranges = optarg;
-        return true;
-    case LAYERS:
-        return parse_layers(options, optarg);
-    case TRUNCATION:
-        return PARSE_CHOICE("--truncation", truncations, options->session_settings.long_text);
-    case STRIDE:
-        return cli_parse_size("--stride", optarg, 0, &options->session_settings.stride);
-    case FORMAT:
-        return parse_format(optarg, &options->format);
-    case TASK:
-        return PARSE_CHOICE("--task", tasks, options->task);
-    case POOLING:
-        return PARSE_CHOICE("--pooling", cli_poolings, options->embed_options.pooling);
-    case NORMALIZE:
-        options->embed_options.normalize = BERTRUN_CHOICE_YES;
-        return true;
-    case NO_NORMALIZE:
-        options->embed_options.normalize = BERTRUN_CHOICE_NO;
-        return true;
-    case SIMILARITY:
-        options->similarity = true;
-        return true;
-    case TOP_K:
-        return cli_parse_size("--top-k", optarg, 1, &options->tasks.top_k);
-    case THRESHOLD:
-        options->tasks.has_threshold = true;
-        return cli_parse_float("--threshold", optarg, &options->tasks.threshold);
-    case LOGITS:
-        return (options->tasks.logits = true);
-    case AGGREGATION:
-        options->aggregation_given = true;
-        return PARSE_CHOICE("--aggregation", aggregations, options->tasks.aggregation);
-    case QUESTION:
-    case QUERY:
-        options->tasks.query = optarg;
-        return true;
-    case NO_ANSWER:
-        return (options->tasks.no_answer = true);
-    case MAX_ANSWER_TOKENS:
-        return cli_parse_size("--max-answer-tokens", optarg, 1, &options->tasks.max_answer_tokens);
-    case PRECISION:
-        return PARSE_CHOICE("--precision", cli_precisions, options->model_settings.precision);
-    case ACTIVATIONS:
-        return PARSE_CHOICE("--activations", cli_activations, options->model_settings.activations);
-    case WEIGHTS:
-        return PARSE_CHOICE("--weights", cli_weights, options->model_settings.weights);
-    case KERNELS:
-        return PARSE_CHOICE("--kernels", cli_kernels, options->model_settings.kernels);
-    case MAX_LENGTH:
-        return cli_parse_size("--max-length", optarg, 1, &options->session_settings.max_length);
-    case THREADS:
-        return cli_parse_threads(optarg, &options->session_settings.threads);
-    case BATCH_TOKENS:
-        return cli_parse_size("--batch-tokens", optarg, 1, &options->session_settings.batch_tokens);
-    case BATCH_SIZE:
-        return cli_parse_size("--batch-size", optarg, 1, &options->batch_size);
-    case MMAP:
-        options->model_settings.mmap = true;
-        return true;
-    default:
+    options->aggregation_given = true;
+    if (!cli_parse_choice("--aggregation", text, aggregations, &value))
         return false;
-    }
+    options->tasks.aggregation = (bertrun_aggregation)value;
+    return true;
 }
 
-static const char *name_of(int option)
-{
-    const struct option *known = long_options;
-    while (known->name && known->val != option)
-        known++;
-    return known->name;
-}
+#define AT(member) .at = offsetof(run_options, member)
+
+static const cli_option all_options[] = {
+    OPTION_HELP(run_options),
+    {"output", OPTION_TEXT, AT(output), .letter = 'o'},
+    {"model", OPTION_TEXT, AT(model)},
+    {"input", OPTION_TEXT, AT(input)},
+    {"pair", OPTION_FLAG, AT(fields.pairs)},
+    {"input-format", OPTION_CHOICE, AT(fields.format), .choices = input_formats},
+    {"text-field", OPTION_TEXT, AT(fields.text)},
+    {"pair-field", OPTION_TEXT, AT(fields.pair)},
+    {"id-field", OPTION_TEXT, AT(fields.id)},
+    {"prompt", OPTION_TEXT, AT(embed_options.prompt)},
+    {"prompt-name", OPTION_TEXT, AT(embed_options.prompt_name)},
+    {"dimensions", OPTION_SIZE, AT(embed_options.dimensions), .least = 1},
+    {"output-dtype", OPTION_CHOICE, AT(embed_options.dtype), .choices = output_dtypes},
+    {"calibration", OPTION_TEXT, AT(calibration)},
+    {"ranges", OPTION_TEXT, AT(ranges)},
+    {"layers", OPTION_CALL, .take = take_layers},
+    {"truncation", OPTION_CHOICE, AT(session_settings.long_text), .choices = truncations},
+    {"stride", OPTION_SIZE, AT(session_settings.stride)},
+    {"format", OPTION_CALL, .take = take_format},
+    {"task", OPTION_CHOICE, AT(task), .choices = tasks},
+    {"pooling", OPTION_CHOICE, AT(embed_options.pooling), .choices = cli_poolings},
+    {"normalize", OPTION_CONSTANT, AT(embed_options.normalize), .constant = BERTRUN_CHOICE_YES},
+    {"no-normalize", OPTION_CONSTANT, AT(embed_options.normalize), .constant = BERTRUN_CHOICE_NO},
+    {"similarity", OPTION_FLAG, AT(similarity)},
+    {"top-k", OPTION_SIZE, AT(tasks.top_k), .least = 1},
+    {"threshold", OPTION_CALL, .take = take_threshold},
+    {"logits", OPTION_FLAG, AT(tasks.logits)},
+    {"aggregation", OPTION_CALL, .take = take_aggregation},
+    {"question", OPTION_TEXT, AT(tasks.query)},
+    {"query", OPTION_TEXT, AT(tasks.query)},
+    {"no-answer", OPTION_FLAG, AT(tasks.no_answer)},
+    {"max-answer-tokens", OPTION_SIZE, AT(tasks.max_answer_tokens), .least = 1},
+    {"precision", OPTION_CHOICE, AT(model_settings.precision), .choices = cli_precisions},
+    {"activations", OPTION_CHOICE, AT(model_settings.activations), .choices = cli_activations},
+    {"weights", OPTION_CHOICE, AT(model_settings.weights), .choices = cli_weights},
+    {"kernels", OPTION_CHOICE, AT(model_settings.kernels), .choices = cli_kernels},
+    {"max-length", OPTION_SIZE, AT(session_settings.max_length), .least = 1},
+    {"threads", OPTION_THREADS, AT(session_settings.threads)},
+    {"batch-tokens", OPTION_SIZE, AT(session_settings.batch_tokens), .least = 1},
+    {"batch-size", OPTION_SIZE, AT(batch_size), .least = 1},
+    {"mmap", OPTION_FLAG, AT(model_settings.mmap)},
+    {0},
+};
 
 /* Whether the command takes the option; complains where it does not. */
-static bool is_taken(const options_command *command, int option)
+static bool is_taken(const options_command *command, const char *name)
 {
-    const char *name = name_of(option);
-    if (!name || (!command && option != QUERY))
-        return true;
-    for (size_t i = 0; command && command->options[i]; i++)
+    bool other = strcmp(name, "query") == 0;
+    if (!command && other)
+        cli_usage("--query: only with bertrun rerank");
+    if (!command)
+        return !other;
+    for (size_t i = 0; command->options[i]; i++)
         if (strcmp(command->options[i], name) == 0)
             return true;
-    if (command)
-        cli_usage("--%s: not with bertrun %s", name, command->name);
-    else
-        cli_usage("--query: only with bertrun rerank");
+    cli_usage("--%s: not with bertrun %s", name, command->name);
     return false;
 }
 
@@ -467,9 +325,12 @@ bool run_options_parse(run_options *options, int argc, char **argv, const option
     bertrun_hidden_options_init(&options->hidden_options);
     options->model_settings.log = cli_log;
     options->session_settings.threads = 0;
-    for (int option; (option = cli_next_option(argc, argv, ":ho:", long_options)) != -1;)
-        if (!is_taken(command, option) || !take_option(options, option))
+    bool good;
+    for (const cli_option *option; (option = cli_next_option(all_options, argc, argv, &good));)
+        if (!is_taken(command, option->name) || !cli_take_option(option, options))
             return false;
+    if (!good)
+        return false;
     options->texts = argv + optind;
     options->num_texts = (size_t)(argc - optind);
     return options->help || check(options, command);
