@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "engine/answer_spans.h"
+#include "engine/reserved.h"
 #include "engine/run.h"
 
 enum { DEFAULT_ANSWER_TOKENS = 15, DEFAULT_STRIDE = 128 };
@@ -47,6 +48,7 @@ static size_t candidates_of(const bertrun_answer_options *options)
 static bertrun_status check(const bertrun_input *inputs, size_t count,
                             const bertrun_answer_options *options, bertrun_error *error)
 {
+    BR_TRY(BR_CHECK_RESERVED(options, error));
     if (options->top_k > 1 << 20)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "top_k: %zu is not in 1..%d", options->top_k,
                        1 << 20);

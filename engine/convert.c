@@ -12,6 +12,7 @@
 #include "engine/calibration.h"
 #include "engine/lstm_words.h"
 #include "engine/quantize_weights.h"
+#include "engine/reserved.h"
 #include "models/architecture.h"
 #include "tokenizer/tokenizer.h"
 
@@ -365,6 +366,7 @@ static bertrun_status check_settings(const bertrun_convert_settings *settings, b
 {
     float alpha = settings->equalize_alpha;
     bool int8 = settings->rounding == BERTRUN_ROUNDING_GPTQ || settings->observer;
+    BR_TRY(BR_CHECK_RESERVED(settings, error));
     if ((unsigned)settings->dtype > BERTRUN_DTYPE_F32)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown dtype %d", (int)settings->dtype);
     if ((unsigned)settings->weights > BERTRUN_WEIGHTS_PER_TENSOR)

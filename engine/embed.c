@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/embedding_codes.h"
+#include "engine/reserved.h"
 #include "engine/run.h"
 
 void bertrun_embed_options_init(bertrun_embed_options *options)
@@ -154,6 +155,7 @@ bertrun_status bertrun_embed(bertrun_session *session, const bertrun_input *inpu
     br_embed_plan embed;
     options = options ? options : &defaults;
     *output = (bertrun_output){0};
+    BR_TRY(BR_CHECK_RESERVED(options, error));
     BR_TRY(plan_embed(&embed, info, options, error));
     BR_TRY(choose_prompt(&input_plan.prompt, info, options, error));
     BR_TRY(br_pack_inputs(session, inputs, count, &input_plan, output, error));

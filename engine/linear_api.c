@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/dense.h"
+#include "engine/reserved.h"
 
 enum { MAX_THREADS = 1024, MAX_OUT = 1 << 24 };
 
@@ -45,6 +46,7 @@ static bertrun_status check_finite(const char *name, const float *values, size_t
 static bertrun_status check(const layer *given, const bertrun_linear_settings *settings,
                             bertrun_error *error)
 {
+    BR_TRY(BR_CHECK_RESERVED(settings, error));
     if (given->in < 1 || given->in > BR_GEMM_MAX_DEPTH)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "num_in: %zu is not in 1..%d", given->in,
                        BR_GEMM_MAX_DEPTH);

@@ -4,6 +4,7 @@
 
 #include "common/memory.h"
 #include "engine/lstm.h"
+#include "engine/reserved.h"
 
 /* Rows that pass through all layers together: enough that weights are read seldom, few enough that
  * the gates' sums stay in the second-level cache beside a layer's weights. */
@@ -19,6 +20,7 @@ void bertrun_lm_session_settings_init(bertrun_lm_session_settings *settings)
 static bertrun_status check_settings(const bertrun_lm_session_settings *settings,
                                      bertrun_error *error)
 {
+    BR_TRY(BR_CHECK_RESERVED(settings, error));
     if (settings->threads < 0 || settings->threads > MAX_THREADS)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "threads: %d is not in 0..%d",
                        settings->threads, MAX_THREADS);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/memory.h"
+#include "engine/reserved.h"
 #include "engine/scheme.h"
 #include "engine/choose_kernels.h"
 #include "engine/directory_tokenizer.h"
@@ -20,6 +21,7 @@ void bertrun_model_settings_init(bertrun_model_settings *settings)
 
 static bertrun_status check_settings(const bertrun_model_settings *settings, bertrun_error *error)
 {
+    BR_TRY(BR_CHECK_RESERVED(settings, error));
     if ((unsigned)settings->precision > BERTRUN_PRECISION_F32)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown precision %d", settings->precision);
     if ((unsigned)settings->activations > BERTRUN_ACTIVATIONS_STATIC)

@@ -1,4 +1,5 @@
 /* Packed inputs are cut into forward passes; hidden states are what the encoder leaves. */
+#include "engine/reserved.h"
 #include "engine/run.h"
 
 #include <string.h>
@@ -105,6 +106,8 @@ bertrun_status bertrun_hidden_states(bertrun_session *session, const bertrun_inp
     const bertrun_model_info *info = &session->model->info;
     size_t all = info->num_hidden_layers + 1, chosen, rows;
     *output = (bertrun_output){0};
+    if (options)
+        BR_TRY(BR_CHECK_RESERVED(options, error));
     if (!br_buffer_reserve(&session->state_slots, all, sizeof(size_t)))
         return br_fail_nomem(error);
     BR_TRY(choose_slots(options, all, session->state_slots.data, &chosen, error));

@@ -1,3 +1,4 @@
+#include "engine/reserved.h"
 #include "engine/session.h"
 
 void bertrun_session_settings_init(bertrun_session_settings *settings)
@@ -14,6 +15,7 @@ static bertrun_status check_settings(const bertrun_session_settings *settings,
 {
     size_t positions = model->info.max_position_embeddings;
     size_t special = br_tokenizer_num_special(model->tokenizer, false);
+    BR_TRY(BR_CHECK_RESERVED(settings, error));
     if (settings->threads < 0 || settings->threads > MAX_THREADS)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "threads: %d is not in 0..%d",
                        settings->threads, MAX_THREADS);

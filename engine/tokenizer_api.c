@@ -3,6 +3,7 @@
 
 #include "common/file.h"
 #include "engine/directory_tokenizer.h"
+#include "engine/reserved.h"
 #include "models/checkpoint.h"
 #include "tokenizer/tokenizer.h"
 
@@ -154,12 +155,13 @@ bertrun_status bertrun_tokenizer_encode(bertrun_encoder *encoder, const bertrun_
 {
     static const bertrun_encode_options defaults = {0};
     const br_encoding *e = &encoder->encoding;
-    if (options && (unsigned)options->truncation > BERTRUN_TRUNCATION_ONLY_SECOND)
+    options = options ? options : &defaults;
+    BR_TRY(BR_CHECK_RESERVED(options, error));
+    if ((unsigned)options->truncation > BERTRUN_TRUNCATION_ONLY_SECOND)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "there is no truncation %d",
                        (int)options->truncation);
     BR_TRY(br_tokenizer_encode(encoder->tokenizer, input->text, input->length, input->pair,
-                               input->pair_length, options ? options : &defaults,
-                               &encoder->encoding, error));
+                               input->pair_length, options, &encoder->encoding, error));
     *tokens = (bertrun_tokens){
         .count = e->count,
         .ids = e->ids,

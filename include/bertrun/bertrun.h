@@ -14,7 +14,8 @@
  *    until its next call or its close.
  *  - `*_open` stores a handle only on success (else NULL); `*_close` takes the handle's address,
  *    sets it to NULL and accepts NULL.
- *  - Settings structs are filled with defaults by their `*_init`; `reserved` fields stay zero.
+ *  - Settings structs are filled with defaults by their `*_init`; `reserved` fields stay zero,
+ *    else the call that takes the struct fails with ARGUMENT.
  *  - Nothing is printed, no signal is raised, the process never exits, there is no global state.
  *  - Threads that are started here take none of the process's signals. They do not outlive fork():
  *    a child may go on with its parent's models and tokenizers, but opens sessions of its own.
