@@ -67,7 +67,10 @@ static int open_path(result_file *file, const char *path)
     if (exists && !S_ISREG(status.st_mode))
         return open(path, O_WRONLY | O_CLOEXEC);
     file->path = exists ? realpath(path, NULL) : strdup(path); /* a link stays a link */
-    return file->path ? create_temporary(file) : -1;
+    int fd = file->path ? create_temporary(file) : -1;
+    if (fd >= 0 && exists)
+        (void)fchmod(fd, status.st_mode & 0777); /* a private file stays private */
+    return fd;
 }
 
 bool result_file_open(result_file *file, const char *path)

@@ -139,11 +139,15 @@ static char *resolve(const char *path)
     return copy;
 }
 
-/* Devices, pipes and sockets are written to as they are; only a file can be replaced whole. */
+/*
+ * Devices, pipes and sockets are written to as they are; only a file can be replaced whole, by one
+ * with its permissions.
+ */
 static int create(br_file_writer *writer)
 {
-    struct stat stat_buffer;
-    if (stat(writer->path, &stat_buffer) == 0 && !S_ISREG(stat_buffer.st_mode))
+    struct stat old;
+    bool exists = stat(writer->path, &old) == 0;
+    if (exists && !S_ISREG(old.st_mode))
         return open(writer->path, O_WRONLY | O_CLOEXEC);
     writer->temporary = br_alloc(strlen(writer->path) + TEMPORARY_SUFFIX, 1);
     if (!writer->temporary) {
@@ -160,6 +164,8 @@ static int create(br_file_writer *writer)
         writer->temporary = NULL;
         errno = fault;
     }
+    if (fd >= 0 && exists)
+        (void)fchmod(fd, old.st_mode & 0777);
     return fd;
 }
 

@@ -202,8 +202,13 @@ test_output_is_whole_or_untouched() {
   [[ $(cat result.txt) == before ]]
   expect 1 'missing' "$bertrun" --model "$bert" --input missing -o result.txt
   [[ $(cat result.txt) == before && $(ls) == $'err\nout\nresult.txt' ]]
+  chmod 600 result.txt
   "$bertrun" --model "$bert" -o result.txt hello
   grep -q hello result.txt
+  touch model.bin
+  chmod 640 model.bin
+  "$bertrun" convert "$bert" -o model.bin
+  [[ $(stat -c %a result.txt model.bin | xargs) == '600 640' ]]
 }
 
 test_output_through_a_link() {
