@@ -51,8 +51,8 @@ typedef struct cli_choice {
     int value;
 } cli_choice;
 
-extern const cli_choice cli_precisions[], cli_activations[], cli_weights[], cli_kernels[], cli_poolings[],
-    cli_dtypes[];
+extern const cli_choice cli_precisions[], cli_activations[], cli_weights[], cli_kernels[],
+    cli_poolings[], cli_dtypes[];
 
 /** These parse an option's value, or complain and return false. */
 bool cli_parse_choice(const char *option, const char *text, const cli_choice *choices, int *out);

@@ -63,8 +63,8 @@ static cli_exit dispatch(int argc, char **argv)
 }
 
 /*
- * A standard stream that is closed would be the next file opened, and messages would be written into
- * it. What is put in its place refuses to be used just the same.
+ * A standard stream that is closed would be the next file opened, and messages would be written
+ * into it. What is put in its place refuses to be used just the same.
  */
 static void guard_standard_streams(void)
 {
