@@ -150,6 +150,15 @@ static int32_t draw(const float *logits, size_t words, double temperature, doubl
     return likeliest(logits, words);
 }
 
+/* Of NaNs no word is the likeliest. */
+static bool are_finite(const float *logits, size_t words)
+{
+    size_t i = 0;
+    while (i < words && isfinite(logits[i]))
+        i++;
+    return i == words;
+}
+
 static cli_exit generate(const bertrun_lm *lm, bertrun_lm_session *session,
                          const lm_options *options, const lm_words *start)
 {
@@ -163,6 +172,8 @@ static cli_exit generate(const bertrun_lm *lm, bertrun_lm_session *session,
         if (bertrun_lm_logits(session, ids, steps, &logits, &error))
             return cli_fail("%s", error.message);
         const float *last = logits + (steps - 1) * words;
+        if (!are_finite(last, words))
+            return cli_fail("%s: its weights give logits that are not finite", options->model);
         id = options->temperature > 0
                  ? draw(last, words, options->temperature, next_uniform(&state))
                  : likeliest(last, words);

@@ -638,6 +638,12 @@ test_lm_that_is_broken() {
   sed -i 's/"nlayers": 2/"nlayers": 3/' broken/config.json
   expect 1 'tensor "rnn.weight_ih_l2" .or "lstm.weight_ih_l2". is missing' \
     "$bertrun" convert broken -o lstm.bin
+  sed -i 's/"nlayers": 3/"nlayers": 2/' broken/config.json
+  printf '\0\0\300\177' | # NaN, over the last value of the last tensor
+    dd of=broken/model.safetensors bs=1 seek=$(($(stat -c %s broken/model.safetensors) - 4)) conv=notrunc status=none
+  expect 1 '^bertrun: broken: its weights give logits that are not finite$' \
+    "$bertrun" lm --model broken --generate 3 'the man'
+  shows '^perplexity  *-*nan$' "$bertrun" lm --model broken --perplexity broken/vocab.txt
 }
 
 run_cases
