@@ -64,7 +64,7 @@ static int open_path(result_file *file, const char *path)
 {
     struct stat status;
     bool exists = stat(path, &status) == 0;
-    if (exists && !S_ISREG(status.st_mode))
+    if (!*path || (exists && !S_ISREG(status.st_mode)))
         return open(path, O_WRONLY | O_CLOEXEC);
     file->path = exists ? realpath(path, NULL) : strdup(path); /* a link stays a link */
     int fd = file->path ? create_temporary(file) : -1;

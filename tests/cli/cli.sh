@@ -184,6 +184,7 @@ test_output_errors() {
     expect 1 'standard output: cannot write: No space' \
       bash -c '"$@" hello >/dev/full' - "$bertrun" --model "$bert" --format $format
   done
+  expect 1 '^bertrun: : cannot create' "$bertrun" --model "$bert" -o '' hello
   expect 1 '/nowhere/x.bin' "$bertrun" convert "$bert" -o /nowhere/x.bin
   expect 1 '/dev/full' "$bertrun" convert "$bert" -o /dev/full
   expect 1 'cannot write' bash -c '"$@" >/dev/full' - "$bertrun" info "$bert"

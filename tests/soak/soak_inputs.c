@@ -114,14 +114,14 @@ bertrun_session *soak_session(const bertrun_model *model, int threads)
 
 size_t soak_resident(void)
 {
-    size_t pages = 0;
+    size_t resident = 0, shared = 0; /* pages */
     FILE *file = fopen("/proc/self/statm", "re");
     if (file) {
-        if (fscanf(file, "%*u %zu", &pages) != 1)
-            pages = 0;
+        if (fscanf(file, "%*u %zu %zu", &resident, &shared) != 2)
+            resident = shared = 0;
         fclose(file);
     }
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
+    return (resident - shared) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 size_t soak_number(int argc, char **argv, int index, const char *usage)

@@ -30,7 +30,8 @@ size_t soak_check(const soak_inputs *inputs, bertrun_session *session, const siz
 bertrun_model *soak_model(const char *path);
 bertrun_session *soak_session(const bertrun_model *model, int threads);
 
-/** Resident bytes of this process. */
+/** Resident bytes of this process that it wrote. Pages of files, such as the code of oneDNN, come
+ * and go as the kernel likes. */
 size_t soak_resident(void);
 
 /** The argument as a number of at least 1; exits with the usage otherwise. */
