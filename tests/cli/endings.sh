@@ -82,7 +82,7 @@ test_killed_while_writing() {
 # interrupted SIGNAL CODE: while texts come in.
 interrupted() {
   mkfifo texts
-  env --default-signal=INT "$bertrun" --model "$bert" --input texts -o result.txt 2>err &
+  env --default-signal=INT,HUP "$bertrun" --model "$bert" --input texts -o result.txt 2>err &
   local pid=$! code=0
   exec 3>texts
   echo hello >&3
