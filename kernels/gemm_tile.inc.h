@@ -38,10 +38,10 @@ typedef struct fetch {
 enum { STEP = BR_GEMM_PANEL * 4, LINE = 64, AHEAD = 4096, PART = 192, FEW_PASSES = 3 };
 
 /* `depth` of the k inputs of a row. */
-typedef struct part {
+typedef struct span {
     size_t k, depth;
     bool first; /* else the sums go on from what dst holds */
-} part;
+} span;
 
 /*
  * Rows beyond whole tiles go together with the last whole one, if tiles are wide enough: up to
@@ -59,7 +59,7 @@ enum {
  * inlined. src: the part's first input of [rows, k]; weights: a panel [depth / 4][64][4] from its
  * first used column on.
  */
-INLINE void tile(const uint8_t *src, part part, const int8_t *weights, fetch ahead, int32_t *dst,
+INLINE void tile(const uint8_t *src, span part, const int8_t *weights, fetch ahead, int32_t *dst,
                  size_t dst_stride, const int rows, const int vecs, const int lines)
 {
     vec sum[MAX_ROWS][TILE_VECS];
@@ -99,7 +99,7 @@ INLINE void tile(const uint8_t *src, part part, const int8_t *weights, fetch ahe
 }
 
 /* All of a panel for `rows` rows, in tiles of `vecs` vectors. */
-INLINE void panel_rows(const uint8_t *src, part part, const int8_t *panel, fetch *ahead,
+INLINE void panel_rows(const uint8_t *src, span part, const int8_t *panel, fetch *ahead,
                        int32_t *dst, size_t dst_stride, const int rows, const int vecs,
                        const int lines)
 {
@@ -109,7 +109,7 @@ INLINE void panel_rows(const uint8_t *src, part part, const int8_t *panel, fetch
 }
 
 /* The same where `rows` and `lines` are variables. */
-static void some_rows(const uint8_t *src, part part, const int8_t *panel, fetch *ahead,
+static void some_rows(const uint8_t *src, span part, const int8_t *panel, fetch *ahead,
                       int32_t *dst, size_t dst_stride, size_t rows, size_t lines)
 {
 #define LINES(n, vecs, count)                                                                      \
@@ -153,7 +153,7 @@ static size_t next_rows(size_t left)
 }
 
 /* All rows of a panel, or of a part of it, while `lines` lines a step are fetched. */
-static void multiply_part(const uint8_t *src, size_t m, part part, const int8_t *panel, fetch ahead,
+static void multiply_part(const uint8_t *src, size_t m, span part, const int8_t *panel, fetch ahead,
                           size_t lines, int32_t *dst, size_t dst_stride)
 {
     for (size_t rows; m > 0; m -= rows, src += rows * part.k, dst += rows * dst_stride) {
@@ -175,12 +175,12 @@ static void multiply_panel(const uint8_t *src, size_t m, size_t k, const int8_t 
     size_t rate = (STEP + passes - 1) / passes;
     if (passes == 1 || passes > FEW_PASSES || warm) {
         const int8_t *first = panel + (passes == 1 ? AHEAD : k * BR_GEMM_PANEL);
-        multiply_part(src, m, (part){k, k, true}, panel, (fetch){first, rate}, passes == 1 ? 4 : 1,
+        multiply_part(src, m, (span){k, k, true}, panel, (fetch){first, rate}, passes == 1 ? 4 : 1,
                       dst, dst_stride);
         return;
     }
     for (size_t j = 0; j < k; j += PART, panel += PART * BR_GEMM_PANEL)
-        multiply_part(src + j, m, (part){k, k - j < PART ? k - j : PART, j == 0}, panel,
+        multiply_part(src + j, m, (span){k, k - j < PART ? k - j : PART, j == 0}, panel,
                       (fetch){panel + PART * BR_GEMM_PANEL, rate}, 2, dst, dst_stride);
 }
 
