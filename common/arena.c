@@ -4,7 +4,7 @@
 
 #include "common/memory.h"
 
-enum { PIECE = 8 << 20 };
+enum { PIECE = 64 << 20 }; /* what of it is never used is never touched */
 
 struct br_arena_piece {
     br_arena_piece *next;
