@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Times one engine on a stream of texts: {"seconds": fastest of the passes, "texts", "tokens"} as JSON.
 
-    peers_workload.py ENGINE PREFIX THREADS TEXTS MAX_LENGTH sorted|as-they-come
+    peers_workload.py ENGINE PREFIX THREADS TEXTS MAX_LENGTH sorted|as-they-come PASSES
 
 The texts are embedded 32 a batch, padded to the batch's longest: sorted by length, or as they come.
+A batch that is as long as any in the file goes first and does not count.
 Tokenizing, mean pooling and normalizing count, opening does not. bench_workloads.py calls this.
 """
 import json
@@ -17,7 +18,6 @@ from tokenizers import Tokenizer
 from peers_engine import OPENERS
 
 BATCH = 32
-PASSES = 3
 
 
 def embed(run, tokenizer, texts, longest_first):
@@ -42,16 +42,16 @@ def embed(run, tokenizer, texts, longest_first):
 
 
 def main():
-    engine, prefix, threads, file, max_length, order = sys.argv[1:]
+    engine, prefix, threads, file, max_length, order, passes = sys.argv[1:]
     library, kind = engine.split("-")
     run = OPENERS[library](kind, prefix, int(threads))
     tokenizer = Tokenizer.from_file(str(Path(prefix) / "tokenizer.json"))
     tokenizer.enable_truncation(int(max_length))
     tokenizer.no_padding()
     texts = Path(file).read_text().splitlines()
-    embed(run, tokenizer, texts[:4 * BATCH], order == "sorted")
+    embed(run, tokenizer, sorted(texts, key=len)[-BATCH:], False)
     seconds = []
-    for _ in range(PASSES):
+    for _ in range(int(passes)):
         start = time.perf_counter()
         rows, tokens = embed(run, tokenizer, texts, order == "sorted")
         seconds.append(time.perf_counter() - start)
