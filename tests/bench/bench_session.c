@@ -2,16 +2,17 @@
  * bench_session MODEL TEXTS: what one session does over time, as JSON on standard output.
  *
  *  new_length  one text at a time, lengths 8 to the model's positions in random order, from the
- * first after opening on: percentiles of time / median time of that length idle_cpu_ms CPU time
- * that two threads use in the 200 ms after a call
+ * first after opening on: percentiles of time / median time of that length
+ *  idle_cpu_ms CPU time that two threads use in the 200 ms after a call, the most of 20 times
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include <bertrun/bertrun.h>
 
-enum { SHORTEST = 8, MAX_LENGTH = 512, IDLE_MS = 200 };
+enum { SHORTEST = 8, MAX_LENGTH = 512, IDLE_MS = 200, IDLE_CALLS = 20 };
 
 typedef struct sample {
     size_t length;
@@ -102,13 +103,36 @@ static void bench_new_lengths(const bertrun_model *model, const int32_t *ids, si
     bertrun_session_close(&session);
 }
 
+/*
+ * CPU time of all threads. The process's own clock does not do: of threads that run on other CPUs
+ * it has what they had used at the last tick, up to 4 ms ago. The clock of a thread, by its id, is
+ * exact.
+ */
+static double cpu_time(void)
+{
+    double sum = 0;
+    DIR *threads = opendir("/proc/self/task");
+    if (!threads)
+        exit(1);
+    for (struct dirent *entry; (entry = readdir(threads));)
+        if (entry->d_name[0] != '.')
+            sum += now((clockid_t)(~(unsigned)strtoul(entry->d_name, NULL, 10) << 3 | 6));
+    closedir(threads);
+    return sum;
+}
+
 static void bench_idle(const bertrun_model *model, const int32_t *ids, size_t longest)
 {
+    double most = 0;
     bertrun_session *session = open_session(model, 2);
-    embed(session, ids, longest);
-    double start = now(CLOCK_PROCESS_CPUTIME_ID);
-    nanosleep(&(struct timespec){.tv_nsec = IDLE_MS * 1000000L}, NULL);
-    printf("\"idle_cpu_ms\": %.3f", 1e3 * (now(CLOCK_PROCESS_CPUTIME_ID) - start));
+    for (int call = 0; call < IDLE_CALLS; call++) {
+        embed(session, ids, longest);
+        double start = cpu_time();
+        nanosleep(&(struct timespec){.tv_nsec = IDLE_MS * 1000000L}, NULL);
+        double used = cpu_time() - start;
+        most = used > most ? used : most;
+    }
+    printf("\"idle_cpu_ms\": %.3f", 1e3 * most);
     bertrun_session_close(&session);
 }
 
