@@ -1,5 +1,6 @@
 #include "engine/calibration.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -33,6 +34,12 @@ float *br_calibration_widen(const br_tensor *tensor)
     if (out)
         br_tensor_to_f32(tensor, 0, count, out);
     return out;
+}
+
+float br_calibration_row_factor(const br_ops *ops, const float *row, size_t n)
+{
+    float squares = ops->sum_squares(row, n);
+    return squares > 0 ? sqrtf((float)n / squares) : 0;
 }
 
 /* --------------------------------------------------------------------------------- the texts */

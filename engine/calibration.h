@@ -32,6 +32,13 @@ bertrun_status br_calibration_open(const br_calibration *calibration, bertrun_pr
 bertrun_status br_calibration_run(const br_calibration *calibration, const bertrun_model *model,
                                   const br_observer *observer, bertrun_error *error);
 
+/**
+ * What a row is multiplied by before it is summed up with others, so that all rows count alike: 1 /
+ * root mean square, 0 of a row of zeros. A few tokens ([SEP], mostly) have values some ten times
+ * those of others; the LayerNorm behind makes their errors as small again.
+ */
+float br_calibration_row_factor(const br_ops *ops, const float *row, size_t n);
+
 /** Logs a line. */
 void br_calibration_log(const br_calibration *calibration, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

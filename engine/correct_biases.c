@@ -18,13 +18,22 @@ typedef struct mean_scratch {
     int8_t *q;    /* [in] */
 } mean_scratch;
 
-static void mean_of_rows(const br_linear *linear, const float *rows, size_t count, double *mean)
+/* By the squares of their factors, as an error is the less, the larger its row. */
+static void mean_of_rows(const br_ops *ops, const br_linear *linear, const float *rows,
+                         size_t count, double *mean)
 {
+    double sum = 0;
     for (size_t k = 0; k < linear->in; k++)
         mean[k] = 0;
-    for (size_t r = 0; r < count; r++)
+    for (size_t r = 0; r < count; r++) {
+        const float *x = rows + r * linear->k;
+        double factor = (double)br_calibration_row_factor(ops, x, linear->in);
         for (size_t k = 0; k < linear->in; k++)
-            mean[k] += (double)rows[r * linear->k + k] / (double)count;
+            mean[k] += factor * factor * (double)x[k];
+        sum += factor * factor;
+    }
+    for (size_t k = 0; k < linear->in && sum > 0; k++)
+        mean[k] /= sum;
 }
 
 /* scratch->row as int8 would have it. */
@@ -72,7 +81,7 @@ static float *mean_output(const corrector *c, const br_linear *linear, const flo
     float *out = br_alloc(linear->out, sizeof *out), *at = out;
     bool ready = scratch.mean && scratch.row && scratch.q && out;
     if (ready)
-        mean_of_rows(linear, rows, count, scratch.mean);
+        mean_of_rows(c->model->ops, linear, rows, count, scratch.mean);
     for (size_t p = 0; ready && p < BR_MAX_PARTS && linear->sources[p].weight; p++) {
         const br_tensor *weight =
             br_checkpoint_find(c->calibration->checkpoint, "%s", linear->sources[p].weight);

@@ -12,7 +12,6 @@ enum { SAMPLE_ROWS = 256 };
 /* What enters a linear layer. */
 typedef struct site {
     const br_linear *linear;
-    float *most;     /* [in] max |x| of each column */
     double *squares; /* [in] mean of x^2 */
     float *sample;   /* [rows, in] some rows, evenly */
     size_t rows;
@@ -20,13 +19,13 @@ typedef struct site {
 
 typedef struct equalizer {
     const br_calibration *calibration;
+    const br_ops *ops;
     site *sites; /* [num_sites] in the order in which they were seen */
     size_t num_sites, capacity;
 } equalizer;
 
 static void free_site(site *s)
 {
-    br_free(s->most);
     br_free(s->squares);
     br_free(s->sample);
 }
@@ -40,17 +39,18 @@ static void close_equalizer(equalizer *e)
 
 /* -------------------------------------------------------------------------------- looking */
 
-static void measure(site *s, const float *rows, size_t count)
+static void measure(site *s, const br_ops *ops, const float *rows, size_t count)
 {
     size_t in = s->linear->in, step = (count + SAMPLE_ROWS - 1) / SAMPLE_ROWS;
     for (size_t r = 0; r < count; r++) {
         const float *x = rows + r * s->linear->k;
-        for (size_t k = 0; k < in; k++) {
-            s->most[k] = fmaxf(s->most[k], fabsf(x[k]));
-            s->squares[k] += (double)x[k] * (double)x[k] / (double)count;
+        float factor = br_calibration_row_factor(ops, x, in);
+        for (size_t k = 0; k < in; k++)
+            s->squares[k] += (double)(factor * x[k]) * (double)(factor * x[k]) / (double)count;
+        if (r % step == 0) {
+            memcpy(s->sample + s->rows * in, x, in * sizeof *x);
+            ops->scale(factor, in, s->sample + s->rows++ * in);
         }
-        if (r % step == 0)
-            memcpy(s->sample + s->rows++ * in, x, in * sizeof *x);
     }
 }
 
@@ -63,13 +63,12 @@ static bertrun_status see(void *data, const br_linear *linear, const float *rows
     site *s = &e->sites[e->num_sites++];
     *s = (site){
         .linear = linear,
-        .most = br_calloc(linear->in, sizeof *s->most),
         .squares = br_calloc(linear->in, sizeof *s->squares),
         .sample = br_alloc(SAMPLE_ROWS * linear->in, sizeof *s->sample),
     };
-    if (!s->most || !s->squares || !s->sample)
+    if (!s->squares || !s->sample)
         return br_fail_nomem(error);
-    measure(s, rows, count);
+    measure(s, e->ops, rows, count);
     return BERTRUN_OK;
 }
 
@@ -87,22 +86,22 @@ static float *gather_weights(const br_calibration *c, const br_linear *linear)
     return weights;
 }
 
-/* most[k] = max_j |weights[j, k]| */
-static void largest_weights(const float *weights, size_t out, size_t in, float *most)
+/* squares[k] = mean over j of weights[j, k]^2 */
+static void square_columns(const float *weights, size_t out, size_t in, double *squares)
 {
-    memset(most, 0, in * sizeof *most);
+    memset(squares, 0, in * sizeof *squares);
     for (size_t j = 0; j < out; j++)
         for (size_t k = 0; k < in; k++)
-            most[k] = fmaxf(most[k], fabsf(weights[j * in + k]));
+            squares[k] += (double)weights[j * in + k] * (double)weights[j * in + k] / (double)out;
 }
 
-/* Columns of zeros keep factors that are finite and not 0. */
-static void choose_factors(const site *s, const float *weight_most, float alpha, float *factors)
+/* From the weights' squares; columns of zeros keep factors that are finite and not 0. */
+static void choose_factors(const site *s, const double *squares, double alpha, float *factors)
 {
-    const float least = 1e-5F;
+    const double least = 1e-10;
     for (size_t k = 0; k < s->linear->in; k++)
-        factors[k] =
-            powf(fmaxf(s->most[k], least), alpha) / powf(fmaxf(weight_most[k], least), 1 - alpha);
+        factors[k] = (float)(pow(fmax(s->squares[k], least), alpha / 2) /
+                             pow(fmax(squares[k], least), (1 - alpha) / 2));
 }
 
 /* Mean of the squared rounding error of an element of x / f, with a scale a row. */
@@ -123,15 +122,11 @@ static double activation_noise(const site *s, const float *factors)
     return sum / (double)s->rows;
 }
 
-/* The part of weight noise that error-compensated rounding leaves, about; measured on MiniLM. */
-static const double GPTQ_NOISE = 0.25;
-
 /*
  * The squared error of the layer's output that rounding may be expected to make: activations' noise
  * through the weights, and weights' noise through the activations.
  */
-static double predict_error(const equalizer *e, const site *s, const float *weights,
-                            const float *factors)
+static double predict_error(const site *s, const float *weights, const float *factors)
 {
     size_t in = s->linear->in, out = s->linear->out;
     double energy = 0, weight_noise = 0, power = 0;
@@ -146,21 +141,18 @@ static double predict_error(const equalizer *e, const site *s, const float *weig
     }
     for (size_t k = 0; k < in; k++)
         power += s->squares[k] / ((double)factors[k] * (double)factors[k]);
-    if (e->calibration->settings->rounding == BERTRUN_ROUNDING_GPTQ)
-        weight_noise *= GPTQ_NOISE;
     return activation_noise(s, factors) * energy + weight_noise * power;
 }
 
 /* The alpha, in steps of 0.05, that promises the smallest error. */
-static float search_alpha(const equalizer *e, const site *s, const float *weights,
-                          const float *weight_most, float *factors)
+static double search_alpha(const site *s, const float *weights, const double *squares,
+                           float *factors)
 {
-    float best = 0.5F;
-    double least = DBL_MAX;
+    double best = 0.5, least = DBL_MAX;
     for (int step = 6; step <= 19; step++) {
-        float alpha = (float)step / 20;
-        choose_factors(s, weight_most, alpha, factors);
-        double predicted = predict_error(e, s, weights, factors);
+        double alpha = (double)step / 20;
+        choose_factors(s, squares, alpha, factors);
+        double predicted = predict_error(s, weights, factors);
         if (predicted < least) {
             least = predicted;
             best = alpha;
@@ -169,17 +161,18 @@ static float search_alpha(const equalizer *e, const site *s, const float *weight
     return best;
 }
 
-static void find_factors(const equalizer *e, const site *s, const float *weights,
-                         float *weight_most, float *factors)
+/* `squares` [in] is memory to work in. */
+static void find_factors(const equalizer *e, const site *s, const float *weights, double *squares,
+                         float *factors)
 {
-    float alpha = e->calibration->settings->equalize_alpha;
-    largest_weights(weights, s->linear->out, s->linear->in, weight_most);
-    if (alpha == BERTRUN_EQUALIZE_AUTO) {
-        alpha = search_alpha(e, s, weights, weight_most, factors);
+    double alpha = (double)e->calibration->settings->equalize_alpha;
+    square_columns(weights, s->linear->out, s->linear->in, squares);
+    if (alpha == (double)BERTRUN_EQUALIZE_AUTO) {
+        alpha = search_alpha(s, weights, squares, factors);
         br_calibration_log(e->calibration, "equalizing %s: alpha %.2f",
-                           s->linear->sources[0].weight, (double)alpha);
+                           s->linear->sources[0].weight, alpha);
     }
-    choose_factors(s, weight_most, alpha, factors);
+    choose_factors(s, squares, alpha, factors);
 }
 
 /* ---------------------------------------------------------------------------- changing tensors */
@@ -256,13 +249,15 @@ static bertrun_status equalize_site(const equalizer *e, const site *s, const cha
 {
     const br_calibration *c = e->calibration;
     size_t in = s->linear->in;
-    float *weights = gather_weights(c, s->linear), *most = br_alloc(2 * in, sizeof *most);
-    bertrun_status status = weights && most ? BERTRUN_OK : br_fail_nomem(error);
+    float *weights = gather_weights(c, s->linear), *factors = br_alloc(in, sizeof *factors);
+    double *squares = br_alloc(in, sizeof *squares);
+    bertrun_status status = weights && factors && squares ? BERTRUN_OK : br_fail_nomem(error);
     if (status == BERTRUN_OK) {
-        find_factors(e, s, weights, most, most + in);
-        status = change_tensors(c, s->linear, producer, residual, most + in, error);
+        find_factors(e, s, weights, squares, factors);
+        status = change_tensors(c, s->linear, producer, residual, factors, error);
     }
-    br_free(most);
+    br_free(squares);
+    br_free(factors);
     br_free(weights);
     return status;
 }
@@ -294,6 +289,7 @@ static bertrun_status equalize(equalizer *e, const bertrun_model *model, bertrun
 {
     size_t layers = model->info.num_hidden_layers;
     br_observer observer = {.see = see, .data = e};
+    e->ops = model->ops;
     e->capacity = layers * SITES_A_LAYER;
     e->sites = br_calloc(e->capacity, sizeof *e->sites);
     if (!e->sites)

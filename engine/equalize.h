@@ -3,7 +3,7 @@
  * are divided by factors f, and the columns of its weights multiplied, so that W x = (W f) (x / f)
  * stays what it was while fewer bits are lost to columns of large activations.
  *
- *     f[k] = max |x[k]|^alpha / max_j |W[j, k]|^(1 - alpha)
+ *     f[k] = rms(x[k])^alpha / rms(W[:, k])^(1 - alpha)
  *
  * The division costs nothing where what makes x can take it: LayerNorm (gamma / f, beta / f) before
  * Q/K/V and the intermediate layer, the value projection before the attention's output (each output

@@ -27,8 +27,9 @@ static void see_rows(const br_ops *ops, const br_linear *linear, const float *ro
     for (size_t r = 0; r < count; r++) {
         const float *x = rows + r * linear->k;
         br_quantized row = ops->quantize(x, linear->in, ops->range(x, linear->in), seen->q);
+        float factor = br_calibration_row_factor(ops, x, linear->in);
         for (size_t i = 0; i < linear->in; i++)
-            seen->x[r * linear->in + i] = row.scale * (float)seen->q[i] + row.lo;
+            seen->x[r * linear->in + i] = factor * (row.scale * (float)seen->q[i] + row.lo);
     }
 }
 
