@@ -146,7 +146,8 @@ static bertrun_status collect_all(bertrun_session *session, const bertrun_input 
         sequence += texts[i].windows;
     }
     offsets[count] = used;
-    *output = (bertrun_answers){count, offsets, session->found.data, texts};
+    *output = (bertrun_answers){
+        .count = count, .offsets = offsets, .answers = session->found.data, .texts = texts};
     return BERTRUN_OK;
 }
 

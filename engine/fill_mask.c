@@ -131,6 +131,10 @@ bertrun_status bertrun_fill_masks(bertrun_session *session, const bertrun_input 
         return br_fail_nomem(error);
     for (size_t i = 0; i < offsets[count]; i++)
         masks[i].fills = (const bertrun_fill *)session->found.data + i * plan.width;
-    *output = (bertrun_masks){count, plan.width, offsets, masks, tokens.texts};
+    *output = (bertrun_masks){.count = count,
+                              .num_fills = plan.width,
+                              .offsets = offsets,
+                              .masks = masks,
+                              .texts = tokens.texts};
     return br_run_passes(session, &plan, error);
 }

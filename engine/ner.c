@@ -110,6 +110,7 @@ bertrun_status bertrun_find_entities(bertrun_session *session, const bertrun_inp
         sequence += tokens.texts[i].windows;
     }
     offsets[count] = used;
-    *output = (bertrun_entities){count, offsets, session->found.data, tokens.texts};
+    *output = (bertrun_entities){
+        .count = count, .offsets = offsets, .entities = session->found.data, .texts = tokens.texts};
     return BERTRUN_OK;
 }

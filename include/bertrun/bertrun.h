@@ -15,7 +15,7 @@
  *  - `*_open` stores a handle only on success (else NULL); `*_close` takes the handle's address,
  *    sets it to NULL and accepts NULL.
  *  - Settings structs are filled with defaults by their `*_init`; `reserved` fields stay zero,
- *    else the call that takes the struct fails with ARGUMENT.
+ *    else the call that takes the struct fails with ARGUMENT. In result structs they are 0.
  *  - Nothing is printed, no signal is raised, the process never exits, there is no global state.
  *  - Threads that are started here take none of the process's signals. They do not outlive fork():
  *    a child may go on with its parent's models and tokenizers, but opens sessions of its own.
@@ -326,6 +326,7 @@ typedef struct bertrun_output {
     const void *codes;              /**< embeddings in another dtype than F32: [count, code_bytes],
                                          int8_t, uint8_t or uint16_t (f16) elements; else NULL */
     size_t code_bytes;              /**< of a row of codes */
+    uint64_t reserved[4]; /**< 0, for later versions */
 } bertrun_output;
 
 /**
@@ -430,6 +431,7 @@ typedef struct bertrun_entities {
     const size_t *offsets;          /**< [count + 1] first entity of each input, and their number */
     const bertrun_entity *entities; /**< [offsets[count]], in the order of the text */
     const bertrun_text_info *texts; /**< [count] */
+    uint64_t reserved[4]; /**< 0, for later versions */
 } bertrun_entities;
 
 /**
@@ -467,6 +469,7 @@ typedef struct bertrun_answers {
     const size_t *offsets;          /**< [count + 1] first answer of each input, and their number */
     const bertrun_answer *answers;  /**< [offsets[count]], of each input the best first */
     const bertrun_text_info *texts; /**< [count] */
+    uint64_t reserved[4]; /**< 0, for later versions */
 } bertrun_answers;
 
 /**
@@ -507,6 +510,7 @@ typedef struct bertrun_masks {
     const size_t *offsets;          /**< [count + 1] first mask of each input, and their number */
     const bertrun_mask *masks;      /**< [offsets[count]] */
     const bertrun_text_info *texts; /**< [count] */
+    uint64_t reserved[4]; /**< 0, for later versions */
 } bertrun_masks;
 
 /**
@@ -648,6 +652,7 @@ typedef struct bertrun_tokens {
     size_t num_windows;           /**< 1 without `overflow` */
     const size_t *window_offsets; /**< [num_windows + 1] first token of each window, and count */
     size_t truncated;             /**< tokens of the texts that are in no window */
+    uint64_t reserved[4]; /**< 0, for later versions */
 } bertrun_tokens;
 
 /** Opens an encoder on a tokenizer. @return BERTRUN_OK, or NOMEM. */
