@@ -216,36 +216,47 @@ static bertrun_status multiply_columns(const br_calibration *c, const char *weig
     return put_floats(c, tensor, values, error);
 }
 
-/* What the LayerNorm adds to its input has been divided by the factors, and those it had before. */
-static bertrun_status multiply_residual(const br_calibration *c, const char *norm,
-                                        const float *factors, size_t count, bertrun_error *error)
+/* The vector MODULE.PART becomes what it was, or 1, times or divided by the factors. */
+static bertrun_status scale_vector(const br_calibration *c, const char *module, const char *part,
+                                   bool divide, const float *factors, size_t count,
+                                   bertrun_error *error)
 {
     char name[BR_TENSOR_NAME_SIZE];
-    snprintf(name, sizeof name, "%s.residual_scale", norm);
+    snprintf(name, sizeof name, "%s.%s", module, part);
     const br_tensor *before = br_checkpoint_find(c->checkpoint, "%s", name);
     float *values = before ? br_calibration_widen(before) : br_alloc(count, sizeof *values);
     if (!values)
         return br_fail_nomem(error);
     for (size_t k = 0; k < count; k++)
-        values[k] = before ? values[k] * factors[k] : factors[k];
+        values[k] = (before ? values[k] : 1) * (divide ? 1 / factors[k] : factors[k]);
     br_tensor scale = {.name = name, .rank = 1, .shape = {count}, .bytes = count * sizeof *values};
     return put_floats(c, &scale, values, error);
 }
 
-/* A layer's input, the module that makes it, and the LayerNorm that adds it to its own, or NULL. */
+/* What makes a layer's input, and how it comes to make it divided by the factors. */
+typedef struct producer {
+    const char *module;
+    const char *residual; /* the LayerNorm that adds the input to its own, or NULL */
+    bool scaled;          /* the module's result is multiplied, not its tensors */
+} producer;
+
 static bertrun_status change_tensors(const br_calibration *c, const br_linear *linear,
-                                     const char *producer, const char *residual,
-                                     const float *factors, bertrun_error *error)
+                                     const producer *from, const float *factors,
+                                     bertrun_error *error)
 {
     for (size_t p = 0; p < BR_MAX_PARTS && linear->sources[p].weight; p++)
         BR_TRY(multiply_columns(c, linear->sources[p].weight, factors, error));
-    BR_TRY(divide_rows(c, producer, "weight", factors, error));
-    BR_TRY(divide_rows(c, producer, "bias", factors, error));
-    return residual ? multiply_residual(c, residual, factors, linear->in, error) : BERTRUN_OK;
+    if (from->scaled)
+        return scale_vector(c, from->module, "output_scale", true, factors, linear->in, error);
+    BR_TRY(divide_rows(c, from->module, "weight", factors, error));
+    BR_TRY(divide_rows(c, from->module, "bias", factors, error));
+    return from->residual ? scale_vector(c, from->residual, "residual_scale", false, factors,
+                                         linear->in, error)
+                          : BERTRUN_OK;
 }
 
-static bertrun_status equalize_site(const equalizer *e, const site *s, const char *producer,
-                                    const char *residual, bertrun_error *error)
+static bertrun_status equalize_site(const equalizer *e, const site *s, const producer *from,
+                                    bertrun_error *error)
 {
     const br_calibration *c = e->calibration;
     size_t in = s->linear->in;
@@ -254,7 +265,7 @@ static bertrun_status equalize_site(const equalizer *e, const site *s, const cha
     bertrun_status status = weights && factors && squares ? BERTRUN_OK : br_fail_nomem(error);
     if (status == BERTRUN_OK) {
         find_factors(e, s, weights, squares, factors);
-        status = change_tensors(c, s->linear, producer, residual, factors, error);
+        status = change_tensors(c, s->linear, from, factors, error);
     }
     br_free(squares);
     br_free(factors);
@@ -276,12 +287,15 @@ static bertrun_status equalize_layer(const equalizer *e, size_t layer, bertrun_e
     snprintf(after, sizeof after, "encoder.layer.%zu.output.LayerNorm", layer);
     snprintf(value, sizeof value, "encoder.layer.%zu.attention.self.value", layer);
     snprintf(intermediate, sizeof intermediate, "encoder.layer.%zu.intermediate.dense", layer);
-    const char *first = layer == 0 ? "embeddings.LayerNorm" : before;
-    BR_TRY(equalize_site(e, &s[0], first, attention, error));
-    BR_TRY(equalize_site(e, &s[1], value, NULL, error));
-    BR_TRY(equalize_site(e, &s[2], attention, after, error));
-    if (br_checkpoint_config(e->calibration->checkpoint)->hidden_act == BR_ACTIVATION_RELU)
-        BR_TRY(equalize_site(e, &s[3], intermediate, NULL, error));
+    bool relu = br_checkpoint_config(e->calibration->checkpoint)->hidden_act == BR_ACTIVATION_RELU;
+    const producer producers[SITES_A_LAYER] = {
+        {.module = layer == 0 ? "embeddings.LayerNorm" : before, .residual = attention},
+        {.module = value},
+        {.module = attention, .residual = after},
+        {.module = intermediate, .scaled = !relu},
+    };
+    for (size_t i = 0; i < SITES_A_LAYER; i++)
+        BR_TRY(equalize_site(e, &s[i], &producers[i], error));
     return BERTRUN_OK;
 }
 

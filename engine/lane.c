@@ -233,7 +233,8 @@ static br_columns constants_of(const br_columns *all, size_t first)
 {
     return (br_columns){.scale = all->scale ? all->scale + first : NULL,
                         .offset = all->offset ? all->offset + first : NULL,
-                        .bias = all->bias ? all->bias + first : NULL};
+                        .bias = all->bias ? all->bias + first : NULL,
+                        .factor = all->factor ? all->factor + first : NULL};
 }
 
 static void finish_columns(br_lane *lane, const br_linear_call *call, columns part,

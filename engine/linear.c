@@ -19,7 +19,7 @@ typedef struct packing {
 
 /* A part's tensors. */
 typedef struct part_tensors {
-    const br_tensor *weight, *weight_scale, *bias;
+    const br_tensor *weight, *weight_scale, *bias, *output_scale;
 } part_tensors;
 
 static part_tensors find_part(const br_checkpoint *checkpoint, const char *name)
@@ -28,6 +28,7 @@ static part_tensors find_part(const br_checkpoint *checkpoint, const char *name)
         .weight = br_checkpoint_find(checkpoint, "%s.weight", name),
         .weight_scale = br_checkpoint_find(checkpoint, "%s.weight_scale", name),
         .bias = br_checkpoint_find(checkpoint, "%s.bias", name),
+        .output_scale = br_checkpoint_find(checkpoint, "%s.output_scale", name),
     };
 }
 
@@ -126,6 +127,16 @@ static void store_bias(packing *pack, const part_tensors *part, float factor, si
         pack->packer->ops->scale(factor, count, bias);
 }
 
+/* Of what is one projection by itself. */
+static void store_output_scale(packing *pack, const part_tensors *part)
+{
+    float *factor = pack->linear->channels + 3 * pack->linear->n;
+    if (!part->output_scale)
+        return;
+    br_tensor_to_f32(part->output_scale, 0, pack->linear->out, factor);
+    pack->linear->columns.factor = factor;
+}
+
 /* How a part that is not s8 already is quantized; s8 weights must be as they are asked for. */
 static bertrun_status choose_scheme(br_weight_scheme *out, const packing *pack,
                                     const part_tensors *part, bertrun_error *error)
@@ -156,6 +167,7 @@ static bertrun_status store_parts(packing *pack, const br_linear_part *parts, si
         br_weight_scheme scheme = {0};
         BR_TRY(choose_scheme(&scheme, pack, &part, error));
         store_bias(pack, &part, parts[p].factor, channel);
+        store_output_scale(pack, &part);
         for (size_t r = 0; r < part.weight->shape[0]; r++, channel++) {
             if (pack->linear->type == BR_MATMUL_U8S8)
                 BR_TRY(store_s8_row(pack, &part, &scheme, r, parts[p].factor, channel, error));
@@ -185,7 +197,7 @@ static bertrun_status pack_plain(packing *pack, bertrun_error *error)
     return BERTRUN_OK;
 }
 
-/* Memory that stays: packed weights; channels = scale [n], offset [n], bias [n]. */
+/* Memory that stays: packed weights; channels = scale, offset, bias, factor, [n] each. */
 static bertrun_status allocate(br_linear *linear, const br_packer *packer, bertrun_error *error)
 {
     bool s8 = linear->type == BR_MATMUL_U8S8;
@@ -194,7 +206,7 @@ static bertrun_status allocate(br_linear *linear, const br_packer *packer, bertr
         BR_TRY(br_onednn_packed_bytes(packer->onednn, linear->type, linear->n, linear->k,
                                       &linear->packed_bytes, error));
     linear->packed = br_arena_alloc(packer->arena, linear->packed_bytes);
-    linear->channels = br_calloc(linear->n, 3 * sizeof(float));
+    linear->channels = br_calloc(linear->n, 4 * sizeof(float));
     if (!linear->packed || !linear->channels)
         return br_fail_nomem(error);
     linear->columns = (br_columns){

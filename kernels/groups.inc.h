@@ -54,6 +54,13 @@ BR_INLINE v4 v4_add(v4 a, v4 b)
     return a;
 }
 
+BR_INLINE v4 v4_mul(v4 a, v4 b)
+{
+    BR_EACH_PART (i)
+        a.part[i] = v_mul(a.part[i], b.part[i]);
+    return a;
+}
+
 BR_INLINE v4 v4_fma(v4 a, v4 b, v4 c)
 {
     BR_EACH_PART (i)

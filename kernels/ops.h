@@ -37,6 +37,7 @@ typedef struct br_columns {
     const float *scale;  /* weight scale; NULL: the accumulators are floats and need no scale */
     const float *offset; /* weight scale * sum of the channel's s8 weights; NULL with scale NULL */
     const float *bias;   /* NULL: no bias */
+    const float *factor; /* of `linear`'s result, after the activation; NULL: 1 */
 } br_columns;
 
 /** One row of a linear layer as it leaves the matrix multiplication. */
@@ -59,9 +60,9 @@ typedef struct br_ops {
     const char *name; /* "scalar", "avx2", "avx512" */
 
     /**
-     * y[j] = act(z[j]),  z[j] = fma(input.scale * acc[j], scale[j], fma(input.lo, offset[j],
-     * bias[j])) (int32), or acc[j] + bias[j] (float). Returns the range of y. y may be the
-     * accumulators' memory.
+     * y[j] = act(z[j]) * factor[j],  z[j] = fma(input.scale * acc[j], scale[j], fma(input.lo,
+     * offset[j], bias[j])) (int32), or acc[j] + bias[j] (float). Returns the range of y. y may be
+     * the accumulators' memory.
      */
     br_range (*linear)(const br_linear_row *row, br_activation_kind act, float *y);
 
@@ -137,13 +138,12 @@ typedef struct br_ops {
     void (*sigmoid)(const float *x, size_t n, float *y);
 
     /**
-     * One step of an LSTM (Hochreiter and Schmidhuber 1997; gates i, f, g, o as PyTorch orders them)
-     * for one column. The two rows are those of the projections of the layer's input and of its own
-     * last output as they leave the matrix multiplication; with x and z what `linear` makes of them
-     * without an activation, [4H], a gate's H after another's:
-     *     i, f, o = sigmoid(z + x), g = tanh(z + x)
-     *     cell = fma(f, cell, i * g), hidden = o * tanh(cell)          [H] each
-     * Returns the range of hidden, which must not be what a row was computed from.
+     * One step of an LSTM (Hochreiter and Schmidhuber 1997; gates i, f, g, o as PyTorch orders
+     * them) for one column. The two rows are those of the projections of the layer's input and of
+     * its own last output as they leave the matrix multiplication; with x and z what `linear` makes
+     * of them without an activation, [4H], a gate's H after another's: i, f, o = sigmoid(z + x), g
+     * = tanh(z + x) cell = fma(f, cell, i * g), hidden = o * tanh(cell)          [H] each Returns
+     * the range of hidden, which must not be what a row was computed from.
      */
     br_range (*lstm_cell)(const br_linear_row *input, const br_linear_row *recurrent, float *cell,
                           float *hidden);

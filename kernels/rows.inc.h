@@ -44,6 +44,8 @@ BR_INLINE void linear_step(linear_context *c, size_t j, size_t count)
         __builtin_prefetch(c->y + j + WRITE_AHEAD + 16 * i, 1);
     v4 y = row_linear(&c->row, c->integers, j, count);
     activate(c->act, &y);
+    if (c->row.columns.factor)
+        y = v4_mul(y, v4_load(c->row.columns.factor + j, count));
     v4_store(c->y + j, y, count);
     if (!c->row.no_range)
         v_range_add(&c->range, &y, count);
@@ -119,11 +121,8 @@ BR_INLINE void normalize_step(norm_context *c, size_t j, size_t count)
 /* LayerNorm of y [n] in place, its sum being known. */
 BR_INLINE br_range norm_row(const br_norm *norm, float sum, size_t n, bool no_range, float *y)
 {
-    norm_context c = {.norm = norm,
-                      .y = y,
-                      .sum = v4_set(0),
-                      .no_range = no_range,
-                      .range = v_range_empty()};
+    norm_context c = {
+        .norm = norm, .y = y, .sum = v4_set(0), .no_range = no_range, .range = v_range_empty()};
     c.mean = v_set(sum / (float)n);
     BR_EACH_GROUP(n, deviation_step, &c);
     c.factor = v_set(1 / sqrtf(v4_sum(&c.sum) / (float)n + norm->epsilon));

@@ -63,7 +63,7 @@ static void fill(inputs *in)
 static void run_rows(const br_ops *ops, inputs *in, trial *t)
 {
     const size_t heads = LENGTH * HEAD_DIM;
-    br_linear_row row = {in->acc, N, {in->a, in->b, in->c}, {0.0131f, -1.7f}, false};
+    br_linear_row row = {in->acc, N, {in->a, in->b, in->c, in->b}, {0.0131f, -1.7f}, false};
     br_norm norm = {.gamma = in->b, .beta = in->c, .epsilon = 1e-12f};
     memset(t, 0, sizeof *t);
     t->ranges[0] = ops->linear(&row, BR_ACTIVATION_GELU_COARSE, t->linear);

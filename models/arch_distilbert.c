@@ -31,7 +31,7 @@ static const br_module_spec encoder_modules[] = {
      "transformer.layer.%zu.attention.out_lin", HIDDEN, HIDDEN, 0},
     {BR_MODULE_RESIDUAL_NORM, "encoder.layer.%zu.attention.output.LayerNorm",
      "transformer.layer.%zu.sa_layer_norm", HIDDEN, HIDDEN, 0},
-    {BR_MODULE_LINEAR, "encoder.layer.%zu.intermediate.dense", "transformer.layer.%zu.ffn.lin1",
+    {BR_MODULE_SCALED_LINEAR, "encoder.layer.%zu.intermediate.dense", "transformer.layer.%zu.ffn.lin1",
      INTERMEDIATE, HIDDEN, 0},
     {BR_MODULE_LINEAR, "encoder.layer.%zu.output.dense", "transformer.layer.%zu.ffn.lin2", HIDDEN,
      INTERMEDIATE, 0},

@@ -115,7 +115,8 @@ static void add_module(need_list *list, br_module_kind kind, bool bias,
                        const br_tensor_need *module)
 {
     bool norm = kind == BR_MODULE_LAYER_NORM || kind == BR_MODULE_RESIDUAL_NORM;
-    bool linear = kind == BR_MODULE_LINEAR || kind == BR_MODULE_DECODER;
+    bool linear =
+        kind == BR_MODULE_LINEAR || kind == BR_MODULE_SCALED_LINEAR || kind == BR_MODULE_DECODER;
     if (kind != BR_MODULE_DECODER_BIAS)
         add_need(list, module, ".weight", norm ? 1 : 2, linear || kind == BR_MODULE_WORD_EMBEDDING);
     if (list->needs && linear)
@@ -124,12 +125,14 @@ static void add_module(need_list *list, br_module_kind kind, bool bias,
         add_need(list, module, ".bias", 1, false);
     if (kind == BR_MODULE_RESIDUAL_NORM)
         add_optional(list, module, ".residual_scale");
+    if (kind == BR_MODULE_SCALED_LINEAR)
+        add_optional(list, module, ".output_scale");
 }
 
 static bool has_bias(br_module_kind kind)
 {
-    return kind == BR_MODULE_LINEAR || kind == BR_MODULE_LAYER_NORM ||
-           kind == BR_MODULE_RESIDUAL_NORM || kind == BR_MODULE_DECODER_BIAS;
+    return kind != BR_MODULE_WORD_EMBEDDING && kind != BR_MODULE_EMBEDDING &&
+           kind != BR_MODULE_DECODER;
 }
 
 static bool is_absent(const br_module_spec *spec, const br_model_config *config)

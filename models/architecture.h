@@ -17,6 +17,7 @@ typedef enum br_module_kind {
     BR_MODULE_WORD_EMBEDDING, /* weight [rows, columns], int8 by row */
     BR_MODULE_EMBEDDING,      /* weight [rows, columns], never int8 */
     BR_MODULE_LINEAR,         /* weight [rows, columns], int8 by row; bias [rows] */
+    BR_MODULE_SCALED_LINEAR,  /* the same; a `.bin` may have output_scale [rows] */
     BR_MODULE_LAYER_NORM,     /* weight [rows], bias [rows] */
     BR_MODULE_RESIDUAL_NORM,  /* the same; a `.bin` may have residual_scale [rows] */
     BR_MODULE_DECODER,        /* weight [rows, columns], int8 by row; absent where it is that of the

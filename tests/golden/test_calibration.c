@@ -311,8 +311,7 @@ Test(calibration, minilm_equalized)
     bertrun_convert_settings settings;
     bertrun_convert_settings_init(&settings);
     settings.equalize_alpha = BERTRUN_EQUALIZE_AUTO;
-    /* The worst of 2,758 moves with the calibration texts, 0.9964 to 0.9968 was seen. */
-    expect_minilm("equalized", &settings, 0.9993, 0.9960);
+    expect_minilm("equalized", &settings, 0.9993, 0.9965);
 }
 
 Test(calibration, minilm_equalized_and_rounded)

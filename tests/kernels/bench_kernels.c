@@ -40,7 +40,7 @@ static volatile float sink;
 
 static br_linear_row row_of(const bench *b)
 {
-    return (br_linear_row){b->acc, b->n, {b->scale, b->offset, b->bias}, {0.001f, -1}, false};
+    return (br_linear_row){b->acc, b->n, {b->scale, b->offset, b->bias, NULL}, {0.001f, -1}, false};
 }
 
 #define BENCH_LINEAR(name, act)                                                                    \

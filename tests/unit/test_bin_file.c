@@ -214,6 +214,24 @@ Test(bin_file, a_residual_scale_may_be_there)
     expect_error(write_bin(), BERTRUN_ERR_FORMAT, "has shape [3], the configuration asks for [4]");
 }
 
+#define OUTPUT "encoder.layer.0.intermediate.dense.output_scale"
+
+Test(bin_file, an_output_scale_may_be_there)
+{
+    bertrun_error error;
+    br_checkpoint *checkpoint;
+    add(OUTPUT, BR_DTYPE_F32, 6, scales);
+    cr_assert_eq(br_checkpoint_open(&checkpoint, write_bin(), false, &error), BERTRUN_OK, "%s",
+                 error.message);
+    const br_tensor *scale = br_checkpoint_find(checkpoint, OUTPUT);
+    cr_assert_not_null(scale);
+    cr_expect_arr_eq(scale->data, scales, 6 * sizeof *scales);
+    br_checkpoint_close(&checkpoint);
+    find(OUTPUT)->shape[0] = 5;
+    find(OUTPUT)->bytes = 20;
+    expect_error(write_bin(), BERTRUN_ERR_FORMAT, "has shape [5], the configuration asks for [6]");
+}
+
 /* --------------------------------------------------------------------------- broken tensors */
 
 #define QUERY "encoder.layer.0.attention.self.query.weight"
