@@ -138,12 +138,13 @@ typedef struct br_ops {
     void (*sigmoid)(const float *x, size_t n, float *y);
 
     /**
-     * One step of an LSTM (Hochreiter and Schmidhuber 1997; gates i, f, g, o as PyTorch orders
-     * them) for one column. The two rows are those of the projections of the layer's input and of
-     * its own last output as they leave the matrix multiplication; with x and z what `linear` makes
-     * of them without an activation, [4H], a gate's H after another's: i, f, o = sigmoid(z + x), g
-     * = tanh(z + x) cell = fma(f, cell, i * g), hidden = o * tanh(cell)          [H] each Returns
-     * the range of hidden, which must not be what a row was computed from.
+     * One step of an LSTM (Hochreiter and Schmidhuber 1997; gates i, f, g, o as PyTorch orders them)
+     * for one column. The two rows are those of the projections of the layer's input and of its own
+     * last output as they leave the matrix multiplication; with x and z what `linear` makes of them
+     * without an activation, [4H], a gate's H after another's:
+     *     i, f, o = sigmoid(z + x), g = tanh(z + x)
+     *     cell = fma(f, cell, i * g), hidden = o * tanh(cell)          [H] each
+     * Returns the range of hidden, which must not be what a row was computed from.
      */
     br_range (*lstm_cell)(const br_linear_row *input, const br_linear_row *recurrent, float *cell,
                           float *hidden);

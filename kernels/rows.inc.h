@@ -121,8 +121,11 @@ BR_INLINE void normalize_step(norm_context *c, size_t j, size_t count)
 /* LayerNorm of y [n] in place, its sum being known. */
 BR_INLINE br_range norm_row(const br_norm *norm, float sum, size_t n, bool no_range, float *y)
 {
-    norm_context c = {
-        .norm = norm, .y = y, .sum = v4_set(0), .no_range = no_range, .range = v_range_empty()};
+    norm_context c = {.norm = norm,
+                      .y = y,
+                      .sum = v4_set(0),
+                      .no_range = no_range,
+                      .range = v_range_empty()};
     c.mean = v_set(sum / (float)n);
     BR_EACH_GROUP(n, deviation_step, &c);
     c.factor = v_set(1 / sqrtf(v4_sum(&c.sum) / (float)n + norm->epsilon));
