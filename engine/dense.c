@@ -113,7 +113,9 @@ static void multiply_part(void *argument, size_t index, int worker)
 {
     const shared_task *task = argument;
     part panels = part_of(task, task->call.linear->n / BR_GEMM_PANEL, index);
-    br_lane_multiply_panels(task->work->lanes[worker], &task->call, panels.first, panels.end);
+    br_lane_multiply_panels(task->work->lanes[worker], &task->call, panels.first, panels.end,
+                            (int32_t *)task->call.sums + panels.first * BR_GEMM_PANEL,
+                            task->call.linear->n);
 }
 
 static void finish_part(void *argument, size_t index, int worker)

@@ -170,24 +170,17 @@ static const char *run_own(br_lane *lane, const br_linear_call *call, const void
 }
 
 /* Panels [first, end) to sums (int32_t, or floats of the same size), rows `stride` apart. */
-static void multiply_panels(br_lane *lane, const br_linear_call *call, size_t first, size_t end,
-                            int32_t *sums, size_t stride)
+void br_lane_multiply_panels(br_lane *lane, const br_linear_call *call, size_t first_panel,
+                             size_t end_panel, int32_t *sums, size_t stride)
 {
     const br_linear *linear = call->linear;
     size_t panel_bytes = linear->packed_bytes / linear->n * BR_GEMM_PANEL;
     double begin = br_profile_begin(&lane->profile);
-    const char *name = run_own(lane, call, (const char *)linear->packed + first * panel_bytes,
-                               end - first, sums, stride);
+    const char *name = run_own(lane, call, (const char *)linear->packed + first_panel * panel_bytes,
+                               end_panel - first_panel, sums, stride);
     br_profile_end(&lane->profile, call->phase, begin, name,
-                   br_linear_operations(linear, call->rows) * (double)(end - first) *
+                   br_linear_operations(linear, call->rows) * (double)(end_panel - first_panel) *
                        BR_GEMM_PANEL / (double)linear->n);
-}
-
-void br_lane_multiply_panels(br_lane *lane, const br_linear_call *call, size_t first_panel,
-                             size_t end_panel)
-{
-    multiply_panels(lane, call, first_panel, end_panel,
-                    (int32_t *)call->sums + first_panel * BR_GEMM_PANEL, call->linear->n);
 }
 
 static bertrun_status multiply_by_onednn(br_lane *lane, const br_linear_call *call,
@@ -229,20 +222,12 @@ typedef struct columns {
     size_t first, count, stride;
 } columns;
 
-static br_columns constants_of(const br_columns *all, size_t first)
-{
-    return (br_columns){.scale = all->scale ? all->scale + first : NULL,
-                        .offset = all->offset ? all->offset + first : NULL,
-                        .bias = all->bias ? all->bias + first : NULL,
-                        .factor = all->factor ? all->factor + first : NULL};
-}
-
 static void finish_columns(br_lane *lane, const br_linear_call *call, columns part,
                            size_t first_row, size_t end_row)
 {
     const bertrun_model *model = lane->model;
     br_linear_row row = {.n = part.count,
-                         .columns = constants_of(&call->linear->columns, part.first),
+                         .columns = br_columns_from(&call->linear->columns, part.first),
                          .no_range = !call->dst_ranges};
     double begin = br_profile_begin(&lane->profile);
     for (size_t r = first_row; r < end_row; r++) {
@@ -272,7 +257,8 @@ bool br_lane_multiply(br_lane *lane, const br_linear_call *call)
         return false;
     const void *input = prepare_input(lane, call);
     if (br_prefers_own_gemm(lane->model, call->linear, call->rows))
-        br_lane_multiply_panels(lane, call, 0, call->linear->n / BR_GEMM_PANEL);
+        br_lane_multiply_panels(lane, call, 0, call->linear->n / BR_GEMM_PANEL, call->sums,
+                                call->linear->n);
     else
         lane->status = multiply_by_onednn(lane, call, input);
     return lane->status == BERTRUN_OK;
@@ -283,9 +269,9 @@ bool br_lane_multiply(br_lane *lane, const br_linear_call *call)
 
 /*
  * Nothing asks for whole rows of a wide layer's result: its columns are multiplied and finished
- * PART at a time, so that the sums stay near, and the result is written between multiplications.
+ * PART at a time, and the result is written between multiplications.
  */
-enum { PART_PANELS = 8, PART = PART_PANELS * BR_GEMM_PANEL };
+enum { PART = BR_PART_PANELS * BR_GEMM_PANEL };
 
 static bool goes_by_columns(const br_lane *lane, const br_linear_call *call)
 {
@@ -298,10 +284,10 @@ static void linear_by_columns(br_lane *lane, const br_linear_call *call)
 {
     size_t panels = call->linear->n / BR_GEMM_PANEL, out = call->linear->out;
     prepare_input(lane, call);
-    for (size_t panel = 0; panel < panels; panel += PART_PANELS) {
-        size_t end = panels - panel < PART_PANELS ? panels : panel + PART_PANELS;
+    for (size_t panel = 0; panel < panels; panel += BR_PART_PANELS) {
+        size_t end = panels - panel < BR_PART_PANELS ? panels : panel + BR_PART_PANELS;
         size_t first = panel * BR_GEMM_PANEL, left = out - first;
-        multiply_panels(lane, call, panel, end, call->sums, PART);
+        br_lane_multiply_panels(lane, call, panel, end, call->sums, PART);
         finish_columns(lane, call, (columns){first, left < PART ? left : PART, PART}, 0,
                        call->rows);
     }

@@ -10,6 +10,9 @@
 /** Token rows in one task at most: weights are read once for each block. */
 enum { BR_BLOCK_ROWS = 128 };
 
+/** Panels of a wide layer that are multiplied and finished at a time, so that sums stay near. */
+enum { BR_PART_PANELS = 8 };
+
 /** oneDNN computes whole groups of rows, so that a few primitives serve every length. */
 enum { BR_ROW_GROUP = 8 };
 
@@ -73,12 +76,12 @@ bool br_lane_multiply(br_lane *lane, const br_linear_call *call);
 
 /*
  * The same in parts, for threads that share one call: all rows are quantized (in int8), then all
- * panels of BR_GEMM_PANEL output channels multiplied by our own kernels, then all rows finished.
- * The range is half-open; `lane` is the running thread's.
+ * panels of BR_GEMM_PANEL output channels multiplied by our own kernels to sums [rows, stride],
+ * then all rows finished. Ranges are half-open; `lane` is the running thread's.
  */
 void br_lane_quantize(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row);
 void br_lane_multiply_panels(br_lane *lane, const br_linear_call *call, size_t first_panel,
-                             size_t end_panel);
+                             size_t end_panel, int32_t *sums, size_t stride);
 void br_lane_finish(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row);
 
 /** Whether a block of so many rows is multiplied by one of our own kernels. */

@@ -116,15 +116,13 @@ static bertrun_status store_s8_row(packing *pack, const part_tensors *part,
     return BERTRUN_OK;
 }
 
-static void store_bias(packing *pack, const part_tensors *part, float factor, size_t channel)
+static void store_bias(packing *pack, const part_tensors *part, size_t r, float factor,
+                       size_t channel)
 {
-    if (!part->bias)
-        return;
     float *bias = pack->linear->channels + 2 * pack->linear->n + channel;
-    size_t count = part->weight->shape[0];
-    br_tensor_to_f32(part->bias, 0, count, bias);
-    if (factor != 1)
-        pack->packer->ops->scale(factor, count, bias);
+    if (part->bias)
+        br_tensor_to_f32(part->bias, r, 1, bias);
+    *bias *= factor;
 }
 
 /* Of what is one projection by itself. */
@@ -158,22 +156,32 @@ static bertrun_status choose_scheme(br_weight_scheme *out, const packing *pack,
                    part->weight->name, bertrun_weights_name(weights), bertrun_weights_name(wanted));
 }
 
+/* The output channel of row r of `rows` that are gates: BR_CELL_UNITS units' i, f, g and o. */
+static size_t channel_of_gate(size_t r, size_t rows)
+{
+    size_t gate = r / (rows / 4), unit = r % (rows / 4);
+    return (unit / BR_CELL_UNITS * 4 + gate) * BR_CELL_UNITS + unit % BR_CELL_UNITS;
+}
+
 static bertrun_status store_parts(packing *pack, const br_linear_part *parts, size_t num_parts,
                                   bertrun_error *error)
 {
-    size_t channel = 0;
+    size_t first = 0;
     for (size_t p = 0; p < num_parts; p++) {
         part_tensors part = find_part(pack->packer->checkpoint, parts[p].name);
+        size_t rows = part.weight->shape[0];
         br_weight_scheme scheme = {0};
         BR_TRY(choose_scheme(&scheme, pack, &part, error));
-        store_bias(pack, &part, parts[p].factor, channel);
         store_output_scale(pack, &part);
-        for (size_t r = 0; r < part.weight->shape[0]; r++, channel++) {
+        for (size_t r = 0; r < rows; r++) {
+            size_t channel = first + (pack->packer->gates ? channel_of_gate(r, rows) : r);
+            store_bias(pack, &part, r, parts[p].factor, channel);
             if (pack->linear->type == BR_MATMUL_U8S8)
                 BR_TRY(store_s8_row(pack, &part, &scheme, r, parts[p].factor, channel, error));
             else
                 store_float_row(pack, &part, r, parts[p].factor, channel);
         }
+        first += rows;
     }
     return BERTRUN_OK;
 }
@@ -234,7 +242,7 @@ static bertrun_status pack_parts(br_linear *linear, const br_packer *packer,
     bertrun_status status = BERTRUN_OK;
     if (!pack.row)
         status = br_fail_nomem(error);
-    if (linear->n != linear->out || linear->k != linear->in)
+    if (packer->gates || linear->n != linear->out || linear->k != linear->in)
         memset(pack.plain, 0, plain_bytes); /* the padding */
     if (status == BERTRUN_OK)
         status = store_parts(&pack, parts, num_parts, error);
@@ -266,6 +274,14 @@ bool br_linear_parts_agree(const br_packer *packer, const br_linear_part *parts,
     return true;
 }
 
+br_columns br_columns_from(const br_columns *all, size_t first)
+{
+    return (br_columns){.scale = all->scale ? all->scale + first : NULL,
+                        .offset = all->offset ? all->offset + first : NULL,
+                        .bias = all->bias ? all->bias + first : NULL,
+                        .factor = all->factor ? all->factor + first : NULL};
+}
+
 bool br_linear_needs_range(const br_linear *linear)
 {
     return linear->type == BR_MATMUL_U8S8 && !(linear->input.scale > 0);
@@ -282,6 +298,8 @@ bertrun_status br_linear_pack(br_linear *out, const br_packer *packer, const br_
         out->out += part.weight->shape[0];
         out->sources[p] = (br_linear_source){part.weight->name, parts[p].factor};
     }
+    if (packer->gates)
+        out->out = 4 * br_round_up(out->out / 4, BR_CELL_UNITS);
     out->k = br_round_up(out->in, BR_MATMUL_PAD);
     out->n = br_round_up(out->out, BR_MATMUL_PAD);
     bertrun_status status = BERTRUN_OK;

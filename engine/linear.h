@@ -57,6 +57,8 @@ typedef struct br_packer {
     bool bf16_products;          /* by oneDNN; else bf16 weights are multiplied in f32 */
     bertrun_weights weights;     /* in int8: what s8 weights must be, float ones become */
     bool fixed_inputs;           /* in int8: the checkpoint's fixed input parameters count */
+    bool gates; /* channels are an LSTM's gates i, f, g, o, packed as br_ops.lstm_cell wants them,
+                 * out being padded to whole groups of units */
 } br_packer;
 
 /**
@@ -73,6 +75,9 @@ bertrun_precision br_precision_of_dtype(br_dtype dtype);
 /** Whether all parts compute alike, their input quantized alike, so that they can be one
  * projection. */
 bool br_linear_parts_agree(const br_packer *packer, const br_linear_part *parts, size_t num_parts);
+
+/** The constants from column `first` on. */
+br_columns br_columns_from(const br_columns *all, size_t first);
 
 /** Whether its input's range must be known. */
 bool br_linear_needs_range(const br_linear *linear);

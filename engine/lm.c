@@ -19,11 +19,17 @@ bertrun_status bertrun_identify(const char *path, bertrun_kind *kind, bertrun_er
 static bertrun_status load_layer(bertrun_lm *lm, const br_packer *packer, size_t index,
                                  bertrun_error *error)
 {
+    br_lstm_layer *layer = &lm->layers[index];
+    br_packer gates = *packer;
     char name[64];
+    gates.gates = true;
     snprintf(name, sizeof name, "lstm.layer.%zu.input", index);
-    BR_TRY(br_model_pack(&lm->layers[index].input, packer, name, error));
+    BR_TRY(br_model_pack(&layer->input, &gates, name, error));
     snprintf(name, sizeof name, "lstm.layer.%zu.hidden", index);
-    return br_model_pack(&lm->layers[index].hidden, packer, name, error);
+    BR_TRY(br_model_pack(&layer->hidden, &gates, name, error));
+    size_t n = layer->input.n;
+    lm->base.ops->add(layer->hidden.columns.bias, n, layer->input.channels + 2 * n);
+    return BERTRUN_OK;
 }
 
 static bertrun_status pack_weights(bertrun_lm *lm, const br_packer *packer, bertrun_error *error)

@@ -8,9 +8,9 @@
 #include "engine/dense.h"
 #include "tokenizer/words.h"
 
-/** A layer's gates i, f, g, o, [4 * hidden_size], from both of its inputs. */
+/** A layer's gates i, f, g, o, as br_ops.lstm_cell wants them, from both of its inputs. */
 typedef struct br_lstm_layer {
-    br_linear input;  /* the layer below, all time steps at once */
+    br_linear input;  /* the layer below, all time steps at once; with both biases */
     br_linear hidden; /* the layer's own last output */
 } br_lstm_layer;
 

@@ -116,16 +116,22 @@ BR_INLINE br_range v_range_fold(const v_range *range)
 
 /* ------------------------------------------------------------------------------ linear layers */
 
-/* z[j] .. z[j + count], count <= 16. */
+/* z[j] .. z[j + count] without its bias, count <= 16, added to `base`. */
+BR_INLINE vf row_vector_on(const br_linear_row *row, bool integers, size_t j, size_t count, vf base)
+{
+    if (!integers)
+        return v_add(v_load_n((const float *)row->acc + j, count), base);
+    vf acc = v_from_int(vi_load_n((const int32_t *)row->acc + j, count));
+    base = v_fma(v_set(row->input.lo), v_load_n(row->columns.offset + j, count), base);
+    return v_fma(v_mul(v_set(row->input.scale), acc), v_load_n(row->columns.scale + j, count),
+                 base);
+}
+
+/* z[j] .. z[j + count] */
 BR_INLINE vf row_vector(const br_linear_row *row, bool integers, size_t j, size_t count)
 {
-    const br_columns *columns = &row->columns;
-    vf bias = columns->bias ? v_load_n(columns->bias + j, count) : v_set(0);
-    if (!integers)
-        return v_add(v_load_n((const float *)row->acc + j, count), bias);
-    vf acc = v_from_int(vi_load_n((const int32_t *)row->acc + j, count));
-    vf base = v_fma(v_set(row->input.lo), v_load_n(columns->offset + j, count), bias);
-    return v_fma(v_mul(v_set(row->input.scale), acc), v_load_n(columns->scale + j, count), base);
+    const float *bias = row->columns.bias;
+    return row_vector_on(row, integers, j, count, bias ? v_load_n(bias + j, count) : v_set(0));
 }
 
 /* Group j of z. */

@@ -1,61 +1,76 @@
-/* The LSTM cell of ops.h over vec_*.h's vectors. Included once by each ops_*.c, after rows.inc.h.
+/* The LSTM cell of ops.h over vec_*.h's vectors. Included once by each ops_*.c, after groups.inc.h.
  */
 
 typedef struct cell_context {
     br_linear_row input, recurrent;
     bool input_integers, recurrent_integers;
-    size_t hidden_size;
     float *cell, *hidden;
-    v_range range;
 } cell_context;
 
-/* Group j of gate 0..3 (i, f, g, o) before its activation. */
-BR_INLINE v4 gate(const cell_context *c, size_t index, size_t j, size_t count)
-{
-    j += index * c->hidden_size;
-    return v4_add(row_linear(&c->recurrent, c->recurrent_integers, j, count),
-                  row_linear(&c->input, c->input_integers, j, count));
-}
-
-/* sigmoid(gate) * tanh(x) */
-BR_INLINE v4 gated_tanh(v4 gate, v4 x)
+/* x to exp(-times x). */
+BR_INLINE void exp_minus(v4 *x, const float *times)
 {
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i += BR_CHAINS)
-        v_gated_tanh(BR_CHAINS, gate.part + i, x.part + i);
-    return x;
+        v_exp_minus(BR_CHAINS, x->part + i, times + i);
 }
 
-BR_INLINE void cell_step(cell_context *c, size_t j, size_t count)
+/*
+ * `units` <= 16 units from unit j on: the new cell, and in *output what its output's gate divides
+ * by. With e(x) = exp(-x), sigmoid(x) is 1 / (1 + e(x)) and tanh(x) is (1 - e(2x)) / (1 + e(2x)),
+ * so that the cell is one division, and its output is another.
+ */
+BR_INLINE vf new_cell(const cell_context *c, size_t j, size_t units, vf *output)
 {
-    v4 add = gated_tanh(gate(c, 0, j, count), gate(c, 2, j, count));
-    v4 keep = gate(c, 1, j, count);
-    BR_APPLY(v_sigmoid, &keep);
-    v4 cell = v4_fma(keep, v4_load(c->cell + j, count), add);
-    v4_store(c->cell + j, cell, count);
-    v4 hidden = gated_tanh(gate(c, 3, j, count), cell);
-    v4_store(c->hidden + j, hidden, count);
-    v_range_add(&c->range, &hidden, count);
+    static const float times[] = {1, 1, 2, 1};
+    const vf one = v_set(1);
+    v4 e = row_linear(&c->input, c->input_integers, 4 * j, 4 * BR_CELL_UNITS);
+    BR_EACH_PART (i)
+        e.part[i] =
+            row_vector_on(&c->recurrent, c->recurrent_integers, 4 * j + 16 * i, 16, e.part[i]);
+    exp_minus(&e, times);
+    vf input = v_add(one, e.part[0]), forget = v_add(one, e.part[1]);
+    vf both = v_mul(input, v_add(one, e.part[2])), added = v_mul(v_sub(one, e.part[2]), forget);
+    *output = v_add(one, e.part[3]);
+    return v_div(v_fma(v_load_n(c->cell + j, units), both, added), v_mul(both, forget));
+}
+
+/* Units j .. j + count */
+BR_INLINE void cell_step(const cell_context *c, size_t j, size_t count)
+{
+    static const float times[] = {2, 2, 2, 2};
+    const vf one = v_set(1);
+    v4 output = v4_set(1), e = v4_set(0);
+    BR_EACH_PART (i) {
+        size_t units = v_part(count, i);
+        if (units == 0)
+            break;
+        e.part[i] = new_cell(c, j + 16 * i, units, &output.part[i]);
+        v_store_n(c->cell + j + 16 * i, e.part[i], units);
+    }
+    exp_minus(&e, times);
+    BR_EACH_PART (i)
+        e.part[i] = v_div(v_sub(one, e.part[i]), v_mul(v_add(one, e.part[i]), output.part[i]));
+    v4_store(c->hidden + j, e, count);
 }
 
 /* The two flags are constants at every call. */
-BR_INLINE br_range cell_row(const br_linear_row *input, bool input_integers,
-                            const br_linear_row *recurrent, bool recurrent_integers, float *cell,
-                            float *hidden)
+BR_INLINE void cell_row(const br_linear_row *input, bool input_integers,
+                        const br_linear_row *recurrent, bool recurrent_integers, float *cell,
+                        float *hidden)
 {
-    cell_context c = {*input,       *recurrent, input_integers, recurrent_integers,
-                      input->n / 4, cell,       hidden,         v_range_empty()};
-    BR_EACH_GROUP(c.hidden_size, cell_step, &c);
-    return v_range_fold(&c.range);
+    cell_context c = {*input, *recurrent, input_integers, recurrent_integers, cell, hidden};
+    BR_EACH_GROUP(input->n / 4, cell_step, &c);
 }
 
-static br_range lstm_cell(const br_linear_row *input, const br_linear_row *recurrent, float *cell,
-                          float *hidden)
+static void lstm_cell(const br_linear_row *input, const br_linear_row *recurrent, float *cell,
+                      float *hidden)
 {
     bool integers = recurrent->columns.scale;
     if (input->columns.scale)
-        return integers ? cell_row(input, true, recurrent, true, cell, hidden)
-                        : cell_row(input, true, recurrent, false, cell, hidden);
-    return integers ? cell_row(input, false, recurrent, true, cell, hidden)
-                    : cell_row(input, false, recurrent, false, cell, hidden);
+        integers ? cell_row(input, true, recurrent, true, cell, hidden)
+                 : cell_row(input, true, recurrent, false, cell, hidden);
+    else
+        integers ? cell_row(input, false, recurrent, true, cell, hidden)
+                 : cell_row(input, false, recurrent, false, cell, hidden);
 }

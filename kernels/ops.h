@@ -56,6 +56,9 @@ typedef struct br_norm {
     const float *residual_scale; /* [n] factors of linear_norm's residual, or NULL: 1 */
 } br_norm;
 
+/** Units of an LSTM whose gates stand together. */
+enum { BR_CELL_UNITS = 16 };
+
 typedef struct br_ops {
     const char *name; /* "scalar", "avx2", "avx512" */
 
@@ -138,16 +141,17 @@ typedef struct br_ops {
     void (*sigmoid)(const float *x, size_t n, float *y);
 
     /**
-     * One step of an LSTM (Hochreiter and Schmidhuber 1997; gates i, f, g, o as PyTorch orders them)
-     * for one column. The two rows are those of the projections of the layer's input and of its own
-     * last output as they leave the matrix multiplication; with x and z what `linear` makes of them
-     * without an activation, [4H], a gate's H after another's:
-     *     i, f, o = sigmoid(z + x), g = tanh(z + x)
-     *     cell = fma(f, cell, i * g), hidden = o * tanh(cell)          [H] each
-     * Returns the range of hidden, which must not be what a row was computed from.
+     * One step of an LSTM (Hochreiter and Schmidhuber 1997) for one column, or for some of its
+     * units. The two rows are those of the projections of the layer's input and of its own last
+     * output as they leave the matrix multiplication. z, the sum of what `linear` makes of them
+     * without an activation, has for each BR_CELL_UNITS units their gates i, f, g, o one after
+     * another, so that n is four times the units; the last group is a whole one in memory, of which
+     * what is beyond the units is not used. The recurrent row has no bias.
+     *     cell = sigmoid(f) * cell + sigmoid(i) * tanh(g), hidden = sigmoid(o) * tanh(cell)
+     * each within 1e-6 * max(1, |cell|), by two divisions.
      */
-    br_range (*lstm_cell)(const br_linear_row *input, const br_linear_row *recurrent, float *cell,
-                          float *hidden);
+    void (*lstm_cell)(const br_linear_row *input, const br_linear_row *recurrent, float *cell,
+                      float *hidden);
 } br_ops;
 
 /** Floats of scratch that `attention` needs. */
