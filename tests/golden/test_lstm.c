@@ -164,6 +164,45 @@ Test(tiny_lstm, int8_columns_do_not_depend_on_each_other)
     }
 }
 
+/* Opens `path` with the kernels of a set; NULL: this CPU does not have it. */
+static bertrun_lm *open_with(const char *isa, const char *path)
+{
+    bertrun_lm *lm;
+    bertrun_error error;
+    bertrun_model_settings settings;
+    bertrun_model_settings_init(&settings);
+    settings.precision = BERTRUN_PRECISION_INT8;
+    cr_assert(setenv("BERTRUN_ISA", isa, 1) == 0);
+    bertrun_status status = bertrun_lm_open(&lm, path, &settings, &error);
+    cr_assert(status == BERTRUN_OK || strstr(error.message, isa), "%s", error.message);
+    return lm;
+}
+
+Test(tiny_lstm, int8_bits_are_those_of_every_instruction_set)
+{
+    static const char *const others[] = {"avx2", "avx2-vnni", "avx512", "avx512-vnni"};
+    for (size_t i = 0; i < NUM_TINY; i++) {
+        tiny_set set = open_tiny(tiny_models[i]);
+        bertrun_lm *scalar = open_with("scalar", set.folder);
+        cr_assert(scalar);
+        bertrun_lm_session *reference = open_session(scalar, 1, set.ids.shape[1]);
+        const float *expected = logits_of(reference, set.ids.i32, set.ids.shape[0]);
+        for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
+            bertrun_lm *lm = open_with(others[k], set.folder);
+            if (!lm)
+                continue;
+            bertrun_lm_session *session = open_session(lm, 2, set.ids.shape[1]);
+            cr_expect_arr_eq(logits_of(session, set.ids.i32, set.ids.shape[0]), expected,
+                             set.logits.count * sizeof *expected, "%s", others[k]);
+            bertrun_lm_session_close(&session);
+            bertrun_lm_close(&lm);
+        }
+        bertrun_lm_session_close(&reference);
+        bertrun_lm_close(&scalar);
+        close_tiny(&set);
+    }
+}
+
 Test(tiny_lstm, scores_are_the_softmax_of_logits)
 {
     tiny_set set = open_tiny("lstm");
