@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 void *br_alloc_aligned(size_t size, size_t alignment)
 {
@@ -19,6 +20,15 @@ void *br_alloc_huge(size_t size)
     if (memory)
         madvise(memory, br_round_up(size, HUGE_PAGE), MADV_HUGEPAGE); /* a wish, may be refused */
     return memory;
+}
+
+void br_drop_pages(const void *memory, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = br_round_up((uintptr_t)memory, page);
+    uintptr_t end = ((uintptr_t)memory + size) / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED); /* a wish, may be refused */
 }
 
 void *br_alloc(size_t count, size_t size)

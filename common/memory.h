@@ -22,6 +22,12 @@ void *br_alloc_aligned(size_t size, size_t alignment);
  */
 void *br_alloc_huge(size_t size);
 
+/**
+ * Gives the whole pages of this memory, allocated here or mapped from a file, back to the system:
+ * what stood in them is lost, or the file's. The memory stays the caller's.
+ */
+void br_drop_pages(const void *memory, size_t size);
+
 /** br_alloc() filled with zeros. */
 void *br_calloc(size_t count, size_t size);
 

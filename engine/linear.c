@@ -225,6 +225,15 @@ static bertrun_status allocate(br_linear *linear, const br_packer *packer, bertr
     return BERTRUN_OK;
 }
 
+static void drop_parts(const br_packer *packer, const br_linear_part *parts, size_t num_parts)
+{
+    for (size_t p = 0; packer->resident && p < num_parts; p++) {
+        const br_tensor *weight = find_part(packer->checkpoint, parts[p].name).weight;
+        if (weight != packer->resident)
+            br_drop_pages(weight->data, weight->bytes);
+    }
+}
+
 static bertrun_status pack_parts(br_linear *linear, const br_packer *packer,
                                  const br_linear_part *parts, size_t num_parts,
                                  bertrun_error *error)
@@ -248,6 +257,8 @@ static bertrun_status pack_parts(br_linear *linear, const br_packer *packer,
         status = store_parts(&pack, parts, num_parts, error);
     if (status == BERTRUN_OK)
         status = pack_plain(&pack, error);
+    if (status == BERTRUN_OK)
+        drop_parts(packer, parts, num_parts);
     br_free(pack.row);
     return status;
 }

@@ -57,6 +57,8 @@ typedef struct br_packer {
     bool bf16_products;          /* by oneDNN; else bf16 weights are multiplied in f32 */
     bertrun_weights weights;     /* in int8: what s8 weights must be, float ones become */
     bool fixed_inputs;           /* in int8: the checkpoint's fixed input parameters count */
+    const br_tensor *resident;   /* this one is read later, too; the memory of all others is given
+                                  * back to the system once they are packed. NULL: none is */
     bool gates; /* channels are an LSTM's gates i, f, g, o, packed as br_ops.lstm_cell wants them,
                  * out being padded to whole groups of units */
 } br_packer;

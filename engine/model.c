@@ -153,6 +153,17 @@ static bertrun_status pack_weights(bertrun_model *model, const br_packer *packer
     return load_heads(model, packer, error);
 }
 
+/* In a `.bin` no tensor shares another's memory. */
+static const br_tensor *resident_tensor(const bertrun_model *model)
+{
+    if (model->checkpoint_borrowed || !br_checkpoint_is_bin(model->checkpoint))
+        return NULL;
+    return br_checkpoint_find(model->checkpoint, "%s",
+                              model->config->network == BR_NETWORK_LSTM
+                                  ? "embedding.weight"
+                                  : "embeddings.word_embeddings.weight");
+}
+
 br_packer br_model_packer(bertrun_model *model, br_buffer *scratch)
 {
     br_packer packer = {
@@ -165,6 +176,7 @@ br_packer br_model_packer(bertrun_model *model, br_buffer *scratch)
         .bf16_products = model->bf16_products,
         .weights = br_wanted_weights(model),
         .fixed_inputs = model->info.activations == BERTRUN_ACTIVATIONS_STATIC,
+        .resident = resident_tensor(model),
     };
     return packer;
 }

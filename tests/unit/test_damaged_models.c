@@ -11,6 +11,7 @@
 
 #include "bertrun/bertrun.h"
 #include "model_fixture.h"
+#include "tests/process_memory.h"
 
 static const char vocab[] = "[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n";
 static const char tokenizer_json[] =
@@ -53,43 +54,15 @@ TestSuite(damaged_models, .init = set_up, .fini = tear_down);
 
 /* ------------------------------------------------------------------------------------ measuring */
 
-/* A line of /proc/self/status, in bytes. */
-static size_t memory(const char *name)
-{
-    char line[256];
-    size_t kilobytes = 0;
-    FILE *status = fopen("/proc/self/status", "r");
-    cr_assert_not_null(status);
-    while (fgets(line, sizeof line, status))
-        if (strncmp(line, name, strlen(name)) == 0)
-            sscanf(line + strlen(name), ": %zu", &kilobytes);
-    fclose(status);
-    return kilobytes * 1024;
-}
-
-/* Defined by the sanitizers' libraries, which need memory of their own, as Valgrind does. */
-void __asan_init(void) __attribute__((weak));
-void __tsan_init(void) __attribute__((weak));
-
-/* Makes VmHWM what VmRSS is; false where that tells nothing. */
-static bool reset_peak(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-    FILE *file = fopen("/proc/self/clear_refs", "w");
-    bool done = file && fputs("5", file) >= 0;
-    done = file && fclose(file) == 0 && done;
-    return done && !__asan_init && !__tsan_init && !(preload && strstr(preload, "vgpreload"));
-}
-
 /* Opens the directory or the file in it; the peak of memory must be that of `file_bytes`. */
 static bertrun_status open_model(const char *name, size_t file_bytes)
 {
     bertrun_model *model;
     error.message[0] = '\0';
-    bool measured = reset_peak();
-    size_t before = memory("VmRSS");
+    bool measured = process_memory_reset_peak();
+    size_t before = process_memory("VmRSS");
     bertrun_status status = bertrun_model_open(&model, fixture_path(&f, name), NULL, &error);
-    size_t after = memory("VmHWM");
+    size_t after = process_memory("VmHWM");
     if (measured)
         cr_assert_lt(after, before + 2 * file_bytes + 64 * MB, "%s of %zu bytes took %zu: %s", name,
                      file_bytes, after - before, error.message);

@@ -1,0 +1,30 @@
+/* What an open model takes: its file's memory is given back, projection by projection. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "tests/golden/fixtures.h"
+#include "tests/golden/golden_checks.h"
+#include "tests/process_memory.h"
+
+enum { MB = 1 << 20 };
+
+/* The word embeddings, 47 of 91 MB, stay where they were read, and are still there. */
+Test(open_memory, of_a_file_is_little_more_than_the_file)
+{
+    bertrun_error error;
+    bertrun_convert_settings settings;
+    bertrun_convert_settings_init(&settings);
+    settings.dtype = BERTRUN_DTYPE_F32;
+    const char *directory = fixture_environment("BERTRUN_MINILM");
+    golden_require(bertrun_convert(directory, "whole.bin", &settings, &error), &error);
+    bool measured = process_memory_reset_peak();
+    size_t before = process_memory("VmRSS");
+    bertrun_model *model = fixture_model("whole.bin", 0, 0);
+    size_t after = process_memory("VmHWM"), file = bertrun_model_get_info(model)->file_bytes;
+    cr_expect_gt(file, 80 * MB);
+    if (measured)
+        cr_expect_lt(after, before + file + file / 5, "%zu MB for a file of %zu MB",
+                     (after - before) / MB, file / MB);
+    bertrun_model_close(&model);
+    remove("whole.bin");
+}
