@@ -47,7 +47,7 @@ static bool takes_s16_attention(const bertrun_model *model)
 
 /*
  * Intel's VDPBF16PS does half as many products a second as its f32 FMA (docs/SPEED.md): there only
- * AMX counts. AMD's does twice as many.
+ * AMX counts. Others are taken to be faster than that.
  */
 static bool has_fast_bf16(bertrun_model *model)
 {
