@@ -107,7 +107,7 @@ static void run_heads(const br_attention_s16 *attention, inputs *in, heads_trial
     for (size_t r = 0; r < LENGTH; r++) {
         br_linear_row row = {.acc = in->acc + r,
                              .n = 3 * HEAD_DIM,
-                             .columns = {in->a, in->b, in->c},
+                             .columns = {in->a, in->b, in->c, NULL},
                              .input = {0.0131f, -1.7f}};
         attention->linear(&row, HEAD_DIM, 2, t->heads[r], t->scale[r]);
     }
