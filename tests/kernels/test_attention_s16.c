@@ -62,7 +62,7 @@ static void check_projection(size_t heads, size_t head_dim, pattern p, bool floa
     for (size_t j = 0; j < n; j++)
         acc[j] = (int32_t)(random_next(&seed) % 200000) - 100000;
     br_linear_row row = {
-        .acc = acc, .n = n, .columns = {scale, offset, bias}, .input = {0.0001f, -0.5f}};
+        .acc = acc, .n = n, .columns = {scale, offset, bias, NULL}, .input = {0.0001f, -0.5f}};
     if (floats)
         row = (br_linear_row){.acc = scale, .n = n, .columns.bias = bias};
     br_ops_for(BR_ISA_SCALAR)->linear(&row, BR_ACTIVATION_IDENTITY, z);

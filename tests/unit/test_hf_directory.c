@@ -317,10 +317,10 @@ Test(hf_directory, f64_becomes_f32)
     widen_fixture(names[0]);
     widen_fixture(names[1]);
     br_checkpoint *checkpoint = saved();
-    const br_tensor *got = br_checkpoint_find(checkpoint, names[0] + strlen("bert."));
+    const br_tensor *got = br_checkpoint_find(checkpoint, "%s", names[0] + strlen("bert."));
     cr_assert(got->dtype == BR_DTYPE_F32 && got->bytes == 5 * 4 * sizeof(float));
     cr_expect(((const float *)got->data)[7] == word);
-    got = br_checkpoint_find(checkpoint, names[1] + strlen("bert."));
+    got = br_checkpoint_find(checkpoint, "%s", names[1] + strlen("bert."));
     cr_expect(got->dtype == BR_DTYPE_F32 && ((const float *)got->data)[3] == bias);
     br_checkpoint_close(&checkpoint);
     ((double *)fixture_find(&f, names[1])->data)[3] = 1e300;

@@ -69,7 +69,7 @@ static void run_row(const br_ops *ops, const linear *layer, const float *x, br_r
     br_linear_row row = {
         .acc = acc,
         .n = layer->out,
-        .columns = {layer->scale, layer->offset, bias},
+        .columns = {layer->scale, layer->offset, bias, NULL},
         .input = br_quantize_dynamic(ops, BERTRUN_ACTIVATIONS_PYTORCH, x, layer->in, range, q)};
     for (size_t j = 0; j < layer->out; j++) {
         acc[j] = 0;
