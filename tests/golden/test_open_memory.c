@@ -16,8 +16,7 @@ Test(open_memory, of_a_file_is_little_more_than_the_file)
     bertrun_convert_settings settings;
     bertrun_convert_settings_init(&settings);
     settings.dtype = BERTRUN_DTYPE_F32;
-    const char *directory = fixture_environment("BERTRUN_MINILM");
-    golden_require(bertrun_convert(directory, "whole.bin", &settings, &error), &error);
+    golden_require(bertrun_convert(fixture_minilm(), "whole.bin", &settings, &error), &error);
     mallopt(M_PERTURB, 0); /* Meson has memory filled where it is allocated */
     bool measured = process_memory_reset_peak();
     size_t before = process_memory("VmRSS");
