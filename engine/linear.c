@@ -58,25 +58,13 @@ static br_matmul_type type_of_part(const br_packer *packer, const br_linear_part
     }
 }
 
-/* Of row r of s8 weights. */
-static float stored_scale(const part_tensors *part, size_t r)
-{
-    const float *scales = part->weight_scale->data;
-    return scales[part->weight_scale->shape[0] == 1 ? 0 : r];
-}
-
 /* Row r of the weights as f32 times `factor`, to packing->row. */
 static void widen_row(packing *pack, const part_tensors *part, size_t r, float factor)
 {
     size_t in = part->weight->shape[1];
-    const br_ops *ops = pack->packer->ops;
-    if (part->weight->dtype == BR_DTYPE_S8)
-        ops->widen_s8((const int8_t *)part->weight->data + r * in, stored_scale(part, r), in,
-                      pack->row);
-    else
-        br_tensor_to_f32(part->weight, r * in, in, pack->row);
+    br_tensor_row_to_f32(part->weight, part->weight_scale, r, in, pack->row);
     if (factor != 1)
-        ops->scale(factor, in, pack->row);
+        pack->packer->ops->scale(factor, in, pack->row);
 }
 
 /* Row r to output channel `channel` of the float types. */
@@ -101,7 +89,7 @@ static bertrun_status store_s8_row(packing *pack, const part_tensors *part,
     float *scale = pack->linear->channels + channel, *offset = scale + n;
     if (part->weight->dtype == BR_DTYPE_S8) {
         memcpy(out, (const int8_t *)part->weight->data + r * in, in);
-        *scale = stored_scale(part, r);
+        *scale = br_scale_of_row(part->weight_scale, r);
     } else {
         widen_row(pack, part, r, 1);
         if (!br_quantize_row(scheme, r, pack->row, in, out, scale))

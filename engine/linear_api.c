@@ -87,7 +87,7 @@ static bertrun_status pack(bertrun_linear *linear, bertrun_error *error)
     bertrun_model *base = &linear->base;
     br_buffer scratch = {0};
     BR_TRY(br_model_start(base, "bertrun_linear_open", BR_NETWORK_ENCODER, error));
-    br_packer packer = br_model_packer(base, &scratch);
+    br_packer packer = br_model_packer(base, NULL, &scratch);
     bertrun_status status = br_model_pack(&linear->packed, &packer, "linear", error);
     br_free(scratch.data);
     return status;

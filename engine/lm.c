@@ -50,7 +50,7 @@ static bertrun_status load_weights(bertrun_lm *lm, bertrun_error *error)
     if (!lm->layers)
         return br_fail_nomem(error);
     br_buffer scratch = {0};
-    br_packer packer = br_model_packer(&lm->base, &scratch);
+    br_packer packer = br_model_packer(&lm->base, lm->embedding, &scratch);
     bertrun_status status = pack_weights(lm, &packer, error);
     br_free(scratch.data);
     return status;

@@ -153,19 +153,10 @@ static bertrun_status pack_weights(bertrun_model *model, const br_packer *packer
     return load_heads(model, packer, error);
 }
 
-/* In a `.bin` no tensor shares another's memory. */
-static const br_tensor *resident_tensor(const bertrun_model *model)
+br_packer br_model_packer(bertrun_model *model, const br_tensor *resident, br_buffer *scratch)
 {
-    if (model->checkpoint_borrowed || !br_checkpoint_is_bin(model->checkpoint))
-        return NULL;
-    return br_checkpoint_find(model->checkpoint, "%s",
-                              model->config->network == BR_NETWORK_LSTM
-                                  ? "embedding.weight"
-                                  : "embeddings.word_embeddings.weight");
-}
-
-br_packer br_model_packer(bertrun_model *model, br_buffer *scratch)
-{
+    /* In a `.bin` no tensor shares another's memory. */
+    bool drops = !model->checkpoint_borrowed && br_checkpoint_is_bin(model->checkpoint);
     br_packer packer = {
         .checkpoint = model->checkpoint,
         .arena = &model->weights,
@@ -176,7 +167,7 @@ br_packer br_model_packer(bertrun_model *model, br_buffer *scratch)
         .bf16_products = model->bf16_products,
         .weights = br_wanted_weights(model),
         .fixed_inputs = model->info.activations == BERTRUN_ACTIVATIONS_STATIC,
-        .resident = resident_tensor(model),
+        .resident = drops ? resident : NULL,
     };
     return packer;
 }
@@ -184,8 +175,8 @@ br_packer br_model_packer(bertrun_model *model, br_buffer *scratch)
 static bertrun_status load_weights(bertrun_model *model, bertrun_error *error)
 {
     br_buffer scratch = {0};
-    br_packer packer = br_model_packer(model, &scratch);
     BR_TRY(load_embeddings(model, error));
+    br_packer packer = br_model_packer(model, model->embeddings.word, &scratch);
     bertrun_status status = pack_weights(model, &packer, error);
     br_free(scratch.data);
     return status;
@@ -202,7 +193,7 @@ bertrun_status br_model_repack(bertrun_model *model, br_linear *linear, bertrun_
         parts[num_parts] = (br_linear_part){names[num_parts], source->factor};
     }
     br_buffer scratch = {0};
-    br_packer packer = br_model_packer(model, &scratch);
+    br_packer packer = br_model_packer(model, NULL, &scratch);
     br_linear_free(linear);
     bertrun_status status = br_linear_pack(linear, &packer, parts, num_parts, error);
     br_free(scratch.data);

@@ -95,8 +95,11 @@ bertrun_status br_model_start(bertrun_model *model, const char *path, br_network
                               bertrun_error *error);
 void br_model_release(bertrun_model *model);
 
-/** What packs the model's weights; `scratch` is zeroed, and freed by the caller. */
-br_packer br_model_packer(bertrun_model *model, br_buffer *scratch);
+/**
+ * What packs the model's weights; `scratch` is zeroed, and freed by the caller. `resident`: the
+ * tensor that is read later, too, or NULL where all are.
+ */
+br_packer br_model_packer(bertrun_model *model, const br_tensor *resident, br_buffer *scratch);
 
 /** Packs one projection, `NAME.weight` and `NAME.bias`. */
 bertrun_status br_model_pack(br_linear *out, const br_packer *packer, const char *name,

@@ -1,8 +1,9 @@
 /* Packed inputs are cut into forward passes; hidden states are what the encoder leaves. */
-#include "engine/reserved.h"
 #include "engine/run.h"
 
 #include <string.h>
+
+#include "engine/reserved.h"
 
 /* Sequences from `first` on that fit one pass, at least one. */
 static size_t sequences_of_pass(const bertrun_session *session, size_t first)

@@ -1,5 +1,6 @@
-#include "engine/reserved.h"
 #include "engine/session.h"
+
+#include "engine/reserved.h"
 
 void bertrun_session_settings_init(bertrun_session_settings *settings)
 {

@@ -9,12 +9,15 @@
 static const struct {
     const char *name;
     size_t size;
+    const char *word; /* NULL: of no type that weights have */
 } dtypes[] = {
-    [BR_DTYPE_F32] = {"F32", 4},   [BR_DTYPE_F16] = {"F16", 2},       [BR_DTYPE_BF16] = {"BF16", 2},
-    [BR_DTYPE_S8] = {"I8", 1},     [BR_DTYPE_U8] = {"U8", 1},         [BR_DTYPE_I32] = {"I32", 4},
-    [BR_DTYPE_I64] = {"I64", 8},   [BR_DTYPE_F64] = {"F64", 8},       [BR_DTYPE_I16] = {"I16", 2},
-    [BR_DTYPE_U16] = {"U16", 2},   [BR_DTYPE_U32] = {"U32", 4},       [BR_DTYPE_U64] = {"U64", 8},
-    [BR_DTYPE_BOOL] = {"BOOL", 1}, [BR_DTYPE_OTHER] = {"unknown", 0},
+    [BR_DTYPE_F32] = {"F32", 4, "f32"},    [BR_DTYPE_F16] = {"F16", 2, "f16"},
+    [BR_DTYPE_BF16] = {"BF16", 2, "bf16"}, [BR_DTYPE_S8] = {"I8", 1, "int8"},
+    [BR_DTYPE_U8] = {"U8", 1, "u8"},       [BR_DTYPE_I32] = {"I32", 4, NULL},
+    [BR_DTYPE_I64] = {"I64", 8, NULL},     [BR_DTYPE_F64] = {"F64", 8, NULL},
+    [BR_DTYPE_I16] = {"I16", 2, NULL},     [BR_DTYPE_U16] = {"U16", 2, NULL},
+    [BR_DTYPE_U32] = {"U32", 4, NULL},     [BR_DTYPE_U64] = {"U64", 8, NULL},
+    [BR_DTYPE_BOOL] = {"BOOL", 1, NULL},   [BR_DTYPE_OTHER] = {"unknown", 0, NULL},
 };
 
 size_t br_dtype_size(br_dtype dtype)
@@ -29,18 +32,7 @@ const char *br_dtype_name(br_dtype dtype)
 
 const char *br_dtype_word(br_dtype dtype)
 {
-    switch (dtype) {
-    case BR_DTYPE_S8:
-        return "int8";
-    case BR_DTYPE_U8:
-        return "u8";
-    case BR_DTYPE_BF16:
-        return "bf16";
-    case BR_DTYPE_F16:
-        return "f16";
-    default:
-        return "f32";
-    }
+    return dtypes[dtype].word ? dtypes[dtype].word : "f32";
 }
 
 br_dtype br_dtype_from_name(const char *name)

@@ -113,11 +113,9 @@ PEERS = [
 
 def write_stsb_calibration(target):
     """Every eighth sentence of the training split, 1,438 of them; more gain nothing."""
-    lines = (DATA / "stsb.tsv").read_text(encoding="utf-8").splitlines()
-    columns = lines[0].split("\t")
-    split, first = columns.index("split"), columns.index("sentence1")
-    rows = [line.split("\t") for line in lines[1:]]
-    texts = [text for row in rows if row[split] == "train" for text in row[first : first + 2]]
+    header, lines = rows_of("minilm", "train")
+    first = header.split("\t").index("sentence1")
+    texts = [text for line in lines for text in line.rstrip("\n").split("\t")[first : first + 2]]
     target.write_text("\n".join(texts[::8]) + "\n", encoding="utf-8")
 
 
@@ -153,10 +151,10 @@ def measure_quality(name):
         compare(name, DATA / MODELS[name]["data"], "quality.json")
 
 
-def rows_of(name):
-    """Header and rows of the test file."""
+def rows_of(name, split="test"):
+    """Header and rows of the test file; of STS-B's those of a split."""
     lines = (DATA / MODELS[name]["data"]).read_text(encoding="utf-8").splitlines(keepends=True)
-    return lines[0], [line for line in lines[1:] if name != "minilm" or line.startswith("test\t")]
+    return lines[0], [line for line in lines[1:] if name != "minilm" or line.startswith(f"{split}\t")]
 
 
 def spread(lines, count):

@@ -326,7 +326,7 @@ typedef struct bertrun_output {
     const void *codes;              /**< embeddings in another dtype than F32: [count, code_bytes],
                                          int8_t, uint8_t or uint16_t (f16) elements; else NULL */
     size_t code_bytes;              /**< of a row of codes */
-    uint64_t reserved[4]; /**< 0, for later versions */
+    uint64_t reserved[4];           /**< 0, for later versions */
 } bertrun_output;
 
 /**
@@ -431,7 +431,7 @@ typedef struct bertrun_entities {
     const size_t *offsets;          /**< [count + 1] first entity of each input, and their number */
     const bertrun_entity *entities; /**< [offsets[count]], in the order of the text */
     const bertrun_text_info *texts; /**< [count] */
-    uint64_t reserved[4]; /**< 0, for later versions */
+    uint64_t reserved[4];           /**< 0, for later versions */
 } bertrun_entities;
 
 /**
@@ -469,7 +469,7 @@ typedef struct bertrun_answers {
     const size_t *offsets;          /**< [count + 1] first answer of each input, and their number */
     const bertrun_answer *answers;  /**< [offsets[count]], of each input the best first */
     const bertrun_text_info *texts; /**< [count] */
-    uint64_t reserved[4]; /**< 0, for later versions */
+    uint64_t reserved[4];           /**< 0, for later versions */
 } bertrun_answers;
 
 /**
@@ -510,7 +510,7 @@ typedef struct bertrun_masks {
     const size_t *offsets;          /**< [count + 1] first mask of each input, and their number */
     const bertrun_mask *masks;      /**< [offsets[count]] */
     const bertrun_text_info *texts; /**< [count] */
-    uint64_t reserved[4]; /**< 0, for later versions */
+    uint64_t reserved[4];           /**< 0, for later versions */
 } bertrun_masks;
 
 /**
@@ -652,7 +652,7 @@ typedef struct bertrun_tokens {
     size_t num_windows;           /**< 1 without `overflow` */
     const size_t *window_offsets; /**< [num_windows + 1] first token of each window, and count */
     size_t truncated;             /**< tokens of the texts that are in no window */
-    uint64_t reserved[4]; /**< 0, for later versions */
+    uint64_t reserved[4];         /**< 0, for later versions */
 } bertrun_tokens;
 
 /** Opens an encoder on a tokenizer. @return BERTRUN_OK, or NOMEM. */

@@ -1,8 +1,9 @@
 /*
- * soak_texts MODEL TEXTS: that many texts of 3 to 64 tokens, 18 on average (a sentence has about 15),
- * through one session of as many threads as there are CPUs to run on, in batches of random size. Every embedding must have the bits that its text gets alone, and after a tenth of
- * the texts the process's memory must not grow by more than 1 MB. Exit code 1: it does not hold.
- * Each tenth is told on standard error.
+ * soak_texts MODEL TEXTS: that many texts of 3 to 64 tokens, 18 on average (a sentence has about
+ * 15), through one session of as many threads as there are CPUs to run on, in batches of random
+ * size. Every embedding must have the bits that its text gets alone, and after a tenth of the texts
+ * the process's memory must not grow by more than 1 MB. Exit code 1: it does not hold. Each tenth
+ * is told on standard error.
  */
 #include <stdio.h>
 #include <stdlib.h>

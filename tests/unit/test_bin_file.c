@@ -196,40 +196,34 @@ Test(bin_file, reads_int8)
     br_checkpoint_close(&checkpoint);
 }
 
-#define RESIDUAL "encoder.layer.0.output.LayerNorm.residual_scale"
+/* A vector that a `.bin` may hold, as long as `size`: it is there, and refused where it is shorter.
+ */
+static void expect_optional_vector(const char *name, size_t size, const char *refusal)
+{
+    bertrun_error error;
+    br_checkpoint *checkpoint;
+    add(name, BR_DTYPE_F32, size, scales);
+    cr_assert_eq(br_checkpoint_open(&checkpoint, write_bin(), false, &error), BERTRUN_OK, "%s",
+                 error.message);
+    const br_tensor *scale = br_checkpoint_find(checkpoint, "%s", name);
+    cr_assert_not_null(scale);
+    cr_expect_arr_eq(scale->data, scales, size * sizeof *scales);
+    br_checkpoint_close(&checkpoint);
+    find(name)->shape[0] = size - 1;
+    find(name)->bytes = (size - 1) * sizeof *scales;
+    expect_error(write_bin(), BERTRUN_ERR_FORMAT, refusal);
+}
 
 Test(bin_file, a_residual_scale_may_be_there)
 {
-    bertrun_error error;
-    br_checkpoint *checkpoint;
-    add(RESIDUAL, BR_DTYPE_F32, 4, scales);
-    cr_assert_eq(br_checkpoint_open(&checkpoint, write_bin(), false, &error), BERTRUN_OK, "%s",
-                 error.message);
-    const br_tensor *scale = br_checkpoint_find(checkpoint, RESIDUAL);
-    cr_assert_not_null(scale);
-    cr_expect_arr_eq(scale->data, scales, 4 * sizeof *scales);
-    br_checkpoint_close(&checkpoint);
-    find(RESIDUAL)->shape[0] = 3;
-    find(RESIDUAL)->bytes = 12;
-    expect_error(write_bin(), BERTRUN_ERR_FORMAT, "has shape [3], the configuration asks for [4]");
+    expect_optional_vector("encoder.layer.0.output.LayerNorm.residual_scale", 4,
+                           "has shape [3], the configuration asks for [4]");
 }
-
-#define OUTPUT "encoder.layer.0.intermediate.dense.output_scale"
 
 Test(bin_file, an_output_scale_may_be_there)
 {
-    bertrun_error error;
-    br_checkpoint *checkpoint;
-    add(OUTPUT, BR_DTYPE_F32, 6, scales);
-    cr_assert_eq(br_checkpoint_open(&checkpoint, write_bin(), false, &error), BERTRUN_OK, "%s",
-                 error.message);
-    const br_tensor *scale = br_checkpoint_find(checkpoint, OUTPUT);
-    cr_assert_not_null(scale);
-    cr_expect_arr_eq(scale->data, scales, 6 * sizeof *scales);
-    br_checkpoint_close(&checkpoint);
-    find(OUTPUT)->shape[0] = 5;
-    find(OUTPUT)->bytes = 20;
-    expect_error(write_bin(), BERTRUN_ERR_FORMAT, "has shape [5], the configuration asks for [6]");
+    expect_optional_vector("encoder.layer.0.intermediate.dense.output_scale", 6,
+                           "has shape [5], the configuration asks for [6]");
 }
 
 /* --------------------------------------------------------------------------- broken tensors */
