@@ -200,21 +200,21 @@ static bertrun_status multiply_by_onednn(br_lane *lane, const br_linear_call *ca
     return BERTRUN_OK;
 }
 
-static void finish_qkv(const bertrun_model *model, const br_linear_call *call,
-                       const br_linear_row *row, size_t r)
+/* Some columns of rows from first_row on, to where they go and as they go there. */
+static void finish_rows(const bertrun_model *model, const br_linear_call *call,
+                        const br_linear_rows *rows, size_t first_row, size_t first_column)
 {
-    size_t heads = model->info.num_attention_heads, head_dim = model->info.hidden_size / heads;
-    model->attention->linear(row, head_dim, call->dst_qkv.first_value,
-                             call->dst_qkv.s16 + r * call->dst_stride,
-                             call->dst_qkv.scale + r * 3 * heads);
-}
-
-/* A row's part at dst as dst wants it; returns its range. */
-static br_range finish_row(const bertrun_model *model, const br_linear_call *call,
-                           const br_linear_row *row, float *dst)
-{
-    return call->norm ? model->ops->linear_norm(row, dst, call->norm, dst)
-                      : model->ops->linear(row, call->activation, dst);
+    size_t heads = model->info.num_attention_heads;
+    size_t place = first_row * call->dst_stride + first_column;
+    br_range *ranges = call->dst_ranges ? call->dst_ranges + first_row : NULL;
+    if (call->dst_qkv.s16)
+        model->attention->linear(rows, model->info.hidden_size / heads, call->dst_qkv.first_value,
+                                 call->dst_qkv.s16 + place, call->dst_stride,
+                                 call->dst_qkv.scale + first_row * 3 * heads, 3 * heads);
+    else if (call->norm)
+        model->ops->linear_norm(rows, call->norm, call->dst + place, call->dst_stride, ranges);
+    else
+        model->ops->linear(rows, call->activation, call->dst + place, call->dst_stride, ranges);
 }
 
 /* Some columns of a call's result; their sums stand in rows `stride` apart. */
@@ -225,24 +225,17 @@ typedef struct columns {
 static void finish_columns(br_lane *lane, const br_linear_call *call, columns part,
                            size_t first_row, size_t end_row)
 {
-    const bertrun_model *model = lane->model;
-    br_linear_row row = {.n = part.count,
-                         .columns = br_columns_from(&call->linear->columns, part.first),
-                         .no_range = !call->dst_ranges};
+    br_linear_rows rows = {.acc = (const int32_t *)call->sums + first_row * part.stride,
+                           .rows = end_row - first_row,
+                           .n = part.count,
+                           .stride = part.stride,
+                           .columns = br_columns_from(&call->linear->columns, part.first),
+                           .input = call->quantized + first_row};
     double begin = br_profile_begin(&lane->profile);
-    for (size_t r = first_row; r < end_row; r++) {
-        row.acc = (const int32_t *)call->sums + r * part.stride;
-        row.input = call->quantized[r];
-        if (call->dst_qkv.s16) {
-            finish_qkv(model, call, &row, r);
-            continue;
-        }
-        br_range range =
-            finish_row(model, call, &row, call->dst + r * call->dst_stride + part.first);
-        if (call->dst_ranges)
-            call->dst_ranges[r] = range;
-    }
-    br_profile_end(&lane->profile, BR_PHASE_EPILOGUE, begin, model->ops->name, 0);
+    for (size_t r = first_row; call->dst_ranges && r < end_row; r++)
+        call->dst_ranges[r] = br_range_empty();
+    finish_rows(lane->model, call, &rows, first_row, part.first);
+    br_profile_end(&lane->profile, BR_PHASE_EPILOGUE, begin, lane->model->ops->name, 0);
 }
 
 void br_lane_finish(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row)

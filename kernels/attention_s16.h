@@ -48,11 +48,11 @@ typedef struct br_attention_s16 {
      * = round(z[j] * (4095 or 511 / largest)), scale = largest / the same, largest being that of
      * |z| in the head's part of the row; 0: y = 0, scale = 0; not finite: y = 0, scale = NaN, so
      * that the fault shows.
-     * @param y      [n]
-     * @param scale  [heads]
+     * @param y      [rows, n], rows y_stride apart
+     * @param scale  [rows, heads], rows scale_stride apart
      */
-    void (*linear)(const br_linear_row *row, size_t head_dim, size_t first_value, int16_t *y,
-                   float *scale);
+    void (*linear)(const br_linear_rows *rows, size_t head_dim, size_t first_value, int16_t *y,
+                   size_t y_stride, float *scale, size_t scale_stride);
 
     /** @param scratch br_attention_s16_scratch(length, head_dim) floats, 64-byte aligned */
     void (*attend)(const br_head_s16 *head, float *scratch);

@@ -27,25 +27,30 @@ BR_INLINE float quantize_head(const br_linear_row *row, const bool integers, siz
     return usable ? width / levels : width == 0 ? 0 : NAN;
 }
 
-BR_INLINE void quantize_heads(const br_linear_row *row, const bool integers, const size_t head_dim,
-                              size_t first_value, int16_t *y, float *scale)
+BR_INLINE void quantize_heads(const br_linear_rows *rows, const bool integers,
+                              const size_t head_dim, size_t first_value, int16_t *y,
+                              size_t y_stride, float *scale, size_t scale_stride)
 {
-    for (size_t h = 0; h < row->n / head_dim; h++)
-        scale[h] = quantize_head(row, integers, h * head_dim, head_dim / 16,
-                                 h < first_value ? LEVELS_QK : LEVELS_V, y);
+    for (size_t r = 0; r < rows->rows; r++) {
+        br_linear_row row = row_of(rows, r);
+        for (size_t h = 0; h < rows->n / head_dim; h++)
+            scale[r * scale_stride + h] =
+                quantize_head(&row, integers, h * head_dim, head_dim / 16,
+                              h < first_value ? LEVELS_QK : LEVELS_V, y + r * y_stride);
+    }
 }
 
-void LINEAR_S16(const br_linear_row *row, size_t head_dim, size_t first_value, int16_t *y,
-                float *scale)
+void LINEAR_S16(const br_linear_rows *rows, size_t head_dim, size_t first_value, int16_t *y,
+                size_t y_stride, float *scale, size_t scale_stride)
 {
     assert(head_dim % BR_S16_HEAD_UNIT == 0 && head_dim <= BR_S16_MAX_HEAD);
     switch (head_dim) {
 #define BR_HEAD(d)                                                                                 \
     case d:                                                                                        \
-        if (row->columns.scale)                                                                    \
-            quantize_heads(row, true, d, first_value, y, scale);                                   \
+        if (rows->columns.scale)                                                                   \
+            quantize_heads(rows, true, d, first_value, y, y_stride, scale, scale_stride);          \
         else                                                                                       \
-            quantize_heads(row, false, d, first_value, y, scale);                                  \
+            quantize_heads(rows, false, d, first_value, y, y_stride, scale, scale_stride);         \
         break;
         BR_HEAD(32)
         BR_HEAD(64)

@@ -5,8 +5,8 @@
 #include "kernels/attention_s16.h"
 
 #define BR_ATTENTION_S16_SET(set)                                                                  \
-    void br_linear_s16_##set(const br_linear_row *row, size_t head_dim, size_t first_value,        \
-                             int16_t *y, float *scale);                                            \
+    void br_linear_s16_##set(const br_linear_rows *rows, size_t head_dim, size_t first_value,      \
+                             int16_t *y, size_t y_stride, float *scale, size_t scale_stride);      \
     void br_attend_s16_##set(const br_head_s16 *head, float *scratch)
 
 BR_ATTENTION_S16_SET(scalar);

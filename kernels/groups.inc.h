@@ -114,7 +114,22 @@ BR_INLINE br_range v_range_fold(const v_range *range)
                       v_largest(v_max(v_max(hi[0], hi[1]), v_max(hi[2], hi[3])))};
 }
 
+/* Neither has NaN. */
+BR_INLINE br_range br_range_union(br_range a, br_range b)
+{
+    return (br_range){a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
+}
+
 /* ------------------------------------------------------------------------------ linear layers */
+
+BR_INLINE br_linear_row row_of(const br_linear_rows *rows, size_t r)
+{
+    br_linear_row row = {.n = rows->n, .columns = rows->columns};
+    row.acc = (const int32_t *)rows->acc + r * rows->stride; /* or floats, of the same size */
+    if (rows->columns.scale)
+        row.input = rows->input[r];
+    return row;
+}
 
 /* z[j] .. z[j + count] without its bias, count <= 16, added to `base`. */
 BR_INLINE vf row_vector_on(const br_linear_row *row, bool integers, size_t j, size_t count, vf base)

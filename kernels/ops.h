@@ -12,7 +12,7 @@
 #ifndef BR_OPS_H
 #define BR_OPS_H
 
-#include <stdbool.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +23,12 @@
 typedef struct br_range {
     float lo, hi;
 } br_range;
+
+/** The range of nothing, which any value widens. */
+static inline br_range br_range_empty(void)
+{
+    return (br_range){INFINITY, -INFINITY};
+}
 
 /**
  * A quantized row: x[j] ~ scale * q[j] + lo, with q in 0..255 (affine u8; lo is the value of q =
@@ -46,8 +52,15 @@ typedef struct br_linear_row {
     size_t n;
     br_columns columns;
     br_quantized input; /* how the input row was quantized; unused for floats */
-    bool no_range;      /* the result's range is not needed: what is returned says nothing */
 } br_linear_row;
+
+/** Several of them, of the same columns. */
+typedef struct br_linear_rows {
+    const void *acc; /* [rows, n], rows `stride` elements apart, as br_linear_row's */
+    size_t rows, n, stride;
+    br_columns columns;
+    const br_quantized *input; /* [rows]; unused for floats */
+} br_linear_rows;
 
 /** LayerNorm's parameters (Ba et al. 2016): gamma [n], beta [n]. */
 typedef struct br_norm {
@@ -64,17 +77,21 @@ typedef struct br_ops {
 
     /**
      * y[j] = act(z[j]) * factor[j],  z[j] = fma(input.scale * acc[j], scale[j], fma(input.lo,
-     * offset[j], bias[j])) (int32), or acc[j] + bias[j] (float). Returns the range of y. y may be
-     * the accumulators' memory.
+     * offset[j], bias[j])) (int32), or acc[j] + bias[j] (float).
+     * @param y       [rows, n], rows y_stride apart; may be the accumulators' memory, row by row
+     * @param ranges  NULL, or [rows]: each is widened to hold its row of y, NaN elements passed
+     *                over, so that a row's columns can come in several calls
      */
-    br_range (*linear)(const br_linear_row *row, br_activation_kind act, float *y);
+    void (*linear)(const br_linear_rows *rows, br_activation_kind act, float *y, size_t y_stride,
+                   br_range *ranges);
 
     /**
-     * y = LayerNorm(z + residual), or LayerNorm(fma(residual, residual_scale, z)); residual [n]; y
-     * may be residual. Returns the range of y.
+     * y = LayerNorm(z + y), or LayerNorm(fma(y, residual_scale, z)): y holds the residual.
+     * @param y       [rows, n], rows y_stride apart
+     * @param ranges  NULL, or [rows] receives the range of each row of y
      */
-    br_range (*linear_norm)(const br_linear_row *row, const float *residual, const br_norm *norm,
-                            float *y);
+    void (*linear_norm)(const br_linear_rows *rows, const br_norm *norm, float *y, size_t y_stride,
+                        br_range *ranges);
 
     /** y = LayerNorm(a + b + c), each [n]; c may be NULL. Returns the range of y. */
     br_range (*add_norm)(const float *a, const float *b, const float *c, size_t n,

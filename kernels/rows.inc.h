@@ -31,6 +31,7 @@ typedef struct linear_context {
     br_linear_row row;
     bool integers;
     br_activation_kind act;
+    bool with_range;
     float *y;
     v_range range;
 } linear_context;
@@ -47,24 +48,33 @@ BR_INLINE void linear_step(linear_context *c, size_t j, size_t count)
     if (c->row.columns.factor)
         y = v4_mul(y, v4_load(c->row.columns.factor + j, count));
     v4_store(c->y + j, y, count);
-    if (!c->row.no_range)
+    if (c->with_range)
         v_range_add(&c->range, &y, count);
 }
 
 /* `integers` and `act` are constants at every call. */
-BR_INLINE br_range linear_row(const br_linear_row *row, bool integers, br_activation_kind act,
-                              float *y)
+BR_INLINE void linear_rows(const br_linear_rows *rows, bool integers, br_activation_kind act,
+                           float *y, size_t y_stride, br_range *ranges)
 {
-    linear_context c = {*row, integers, act, y, v_range_empty()};
-    BR_EACH_GROUP(row->n, linear_step, &c);
-    return v_range_fold(&c.range);
+    for (size_t r = 0; r < rows->rows; r++) {
+        linear_context c = {row_of(rows, r), integers,         act,
+                            ranges != NULL,  y + r * y_stride, v_range_empty()};
+        BR_EACH_GROUP(rows->n, linear_step, &c);
+        if (ranges)
+            ranges[r] = br_range_union(ranges[r], v_range_fold(&c.range));
+    }
 }
 
 #define BR_LINEAR(act)                                                                             \
     case act:                                                                                      \
-        return row->columns.scale ? linear_row(row, true, act, y) : linear_row(row, false, act, y)
+        if (rows->columns.scale)                                                                   \
+            linear_rows(rows, true, act, y, y_stride, ranges);                                     \
+        else                                                                                       \
+            linear_rows(rows, false, act, y, y_stride, ranges);                                    \
+        break
 
-static br_range linear(const br_linear_row *row, br_activation_kind act, float *y)
+static void linear(const br_linear_rows *rows, br_activation_kind act, float *y, size_t y_stride,
+                   br_range *ranges)
 {
     switch (act) {
         BR_LINEAR(BR_ACTIVATION_GELU);
@@ -84,7 +94,7 @@ typedef struct norm_context {
     float *y;
     vf mean, factor;
     v4 sum;
-    bool no_range;
+    bool with_range;
     v_range range;
 } norm_context;
 
@@ -114,18 +124,15 @@ BR_INLINE void normalize_step(norm_context *c, size_t j, size_t count)
     BR_EACH_PART (i)
         y.part[i] = v_fma(v_mul(y.part[i], c->factor), gamma.part[i], beta.part[i]);
     v4_store(c->y + j, y, count);
-    if (!c->no_range)
+    if (c->with_range)
         v_range_add(&c->range, &y, count);
 }
 
 /* LayerNorm of y [n] in place, its sum being known. */
-BR_INLINE br_range norm_row(const br_norm *norm, float sum, size_t n, bool no_range, float *y)
+BR_INLINE br_range norm_row(const br_norm *norm, float sum, size_t n, bool with_range, float *y)
 {
-    norm_context c = {.norm = norm,
-                      .y = y,
-                      .sum = v4_set(0),
-                      .no_range = no_range,
-                      .range = v_range_empty()};
+    norm_context c = {
+        .norm = norm, .y = y, .sum = v4_set(0), .with_range = with_range, .range = v_range_empty()};
     c.mean = v_set(sum / (float)n);
     BR_EACH_GROUP(n, deviation_step, &c);
     c.factor = v_set(1 / sqrtf(v4_sum(&c.sum) / (float)n + norm->epsilon));
@@ -136,14 +143,14 @@ BR_INLINE br_range norm_row(const br_norm *norm, float sum, size_t n, bool no_ra
 typedef struct residual_context {
     br_linear_row row;
     bool integers;
-    const float *residual, *residual_scale;
+    const float *residual_scale;
     float *y;
     v4 sum;
 } residual_context;
 
 BR_INLINE void residual_step(residual_context *c, size_t j, size_t count)
 {
-    v4 residual = v4_load(c->residual + j, count);
+    v4 residual = v4_load(c->y + j, count);
     v4 z = row_linear(&c->row, c->integers, j, count);
     if (c->residual_scale)
         z = v4_fma(residual, v4_load(c->residual_scale + j, count), z);
@@ -153,21 +160,25 @@ BR_INLINE void residual_step(residual_context *c, size_t j, size_t count)
     c->sum = v4_add(c->sum, z);
 }
 
-BR_INLINE float residual_row(const br_linear_row *row, bool integers, const float *residual,
+BR_INLINE float residual_row(const br_linear_rows *rows, size_t r, bool integers,
                              const float *residual_scale, float *y)
 {
-    residual_context c = {*row, integers, residual, residual_scale, y, v4_set(0)};
-    BR_EACH_GROUP(row->n, residual_step, &c);
+    residual_context c = {row_of(rows, r), integers, residual_scale, y, v4_set(0)};
+    BR_EACH_GROUP(rows->n, residual_step, &c);
     return v4_sum(&c.sum);
 }
 
-static br_range linear_norm(const br_linear_row *row, const float *residual, const br_norm *norm,
-                            float *y)
+static void linear_norm(const br_linear_rows *rows, const br_norm *norm, float *y, size_t y_stride,
+                        br_range *ranges)
 {
     const float *scale = norm->residual_scale;
-    float sum = row->columns.scale ? residual_row(row, true, residual, scale, y)
-                                   : residual_row(row, false, residual, scale, y);
-    return norm_row(norm, sum, row->n, row->no_range, y);
+    for (size_t r = 0; r < rows->rows; r++, y += y_stride) {
+        float sum = rows->columns.scale ? residual_row(rows, r, true, scale, y)
+                                        : residual_row(rows, r, false, scale, y);
+        br_range range = norm_row(norm, sum, rows->n, ranges != NULL, y);
+        if (ranges)
+            ranges[r] = range;
+    }
 }
 
 typedef struct add_context {
@@ -190,7 +201,7 @@ static br_range add_norm(const float *a, const float *b, const float *c, size_t 
 {
     add_context context = {a, b, c, y, v4_set(0)};
     BR_EACH_GROUP(n, add_step, &context);
-    return norm_row(norm, v4_sum(&context.sum), n, false, y);
+    return norm_row(norm, v4_sum(&context.sum), n, true, y);
 }
 
 /* ------------------------------------------------------------------------------- quantization */

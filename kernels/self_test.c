@@ -6,23 +6,33 @@
 #include "common/memory.h"
 
 /* A row has whole vectors and a tail; a product has whole tiles and a tail. */
-enum { N = 203, LENGTH = 21, HEAD_DIM = 32, ROWS = 7, DEPTH = 128, COLUMNS = 2 * BR_GEMM_PANEL };
+enum {
+    N = 203,
+    N_ROWS = 3,
+    N_STRIDE = 207,
+    LENGTH = 21,
+    HEAD_DIM = 32,
+    ROWS = 7,
+    DEPTH = 128,
+    COLUMNS = 2 * BR_GEMM_PANEL
+};
 
 /* Products of floats: bf16 weights, and the same bits as half as many f32 ones. */
 enum { FLOAT_DEPTH = 14, FLOAT_COLUMNS = BR_GEMM_F32_PANEL };
 
 /* Inputs and results of each kernel. Equal kernels leave equal results, unused bytes included. */
 typedef struct trial {
-    br_range ranges[3];
+    br_range linear_ranges[N_ROWS], linear_norm_ranges[N_ROWS], range;
     br_quantized quantized;
     float sum;
     uint8_t q[256];
-    float linear[N], linear_norm[N], add_norm[N], softmax[N], attention[LENGTH * HEAD_DIM];
+    float linear[N_ROWS * N_STRIDE], linear_norm[N_ROWS * N_STRIDE], add_norm[N], softmax[N],
+        attention[LENGTH * HEAD_DIM];
     float products[2][ROWS * FLOAT_COLUMNS];
 } trial;
 
 typedef struct inputs {
-    int32_t acc[N];
+    int32_t acc[N_ROWS * N_STRIDE];
     float a[N], b[N], c[N], heads[3 * LENGTH * HEAD_DIM];
     _Alignas(64) uint16_t halves[2 * FLOAT_DEPTH * FLOAT_COLUMNS];
     _Alignas(64) uint8_t src[ROWS * DEPTH];
@@ -52,7 +62,7 @@ static void fill(inputs *in)
     fill_floats(in->heads, sizeof in->heads / sizeof(float), &state);
     for (size_t i = 0; i < sizeof in->halves / sizeof in->halves[0]; i++)
         in->halves[i] = (uint16_t)((next(&state) & 0x807f) | 0x3f80); /* 1 to 2, either sign */
-    for (size_t i = 0; i < N; i++)
+    for (size_t i = 0; i < sizeof in->acc / sizeof in->acc[0]; i++)
         in->acc[i] = (int32_t)next(&state) - (1 << 23);
     for (size_t i = 0; i < sizeof in->src; i++)
         in->src[i] = i % 3 ? (uint8_t)next(&state) : 255; /* sums that saturate in 16 bits */
@@ -60,15 +70,21 @@ static void fill(inputs *in)
         in->weights[i] = i % 3 ? (int8_t)next(&state) : -128;
 }
 
+static const br_quantized inputs_of_rows[N_ROWS] = {{0.0131f, -1.7f}, {0.01f, 0}, {0.017f, -2.1f}};
+
 static void run_rows(const br_ops *ops, inputs *in, trial *t)
 {
     const size_t heads = LENGTH * HEAD_DIM;
-    br_linear_row row = {in->acc, N, {in->a, in->b, in->c, in->b}, {0.0131f, -1.7f}, false};
+    const br_linear_rows rows = {in->acc,       N_ROWS, N, N_STRIDE, {in->a, in->b, in->c, in->b},
+                                 inputs_of_rows};
     br_norm norm = {.gamma = in->b, .beta = in->c, .epsilon = 1e-12f};
     memset(t, 0, sizeof *t);
-    t->ranges[0] = ops->linear(&row, BR_ACTIVATION_GELU_COARSE, t->linear);
-    t->ranges[1] = ops->linear_norm(&row, in->a, &norm, t->linear_norm);
-    t->ranges[2] = ops->add_norm(in->a, in->b, in->c, N, &norm, t->add_norm);
+    for (size_t r = 0; r < N_ROWS; r++)
+        t->linear_ranges[r] = br_range_empty();
+    ops->linear(&rows, BR_ACTIVATION_GELU_COARSE, t->linear, N_STRIDE, t->linear_ranges);
+    memcpy(t->linear_norm, t->linear, sizeof t->linear);
+    ops->linear_norm(&rows, &norm, t->linear_norm, N_STRIDE, t->linear_norm_ranges);
+    t->range = ops->add_norm(in->a, in->b, in->c, N, &norm, t->add_norm);
     t->quantized = ops->quantize(in->a, N, ops->range(in->a, N), t->q);
     t->sum = ops->sum_squares(in->a, N);
     ops->softmax(in->a, N, t->softmax);
@@ -104,13 +120,16 @@ typedef struct heads_trial {
 
 static void run_heads(const br_attention_s16 *attention, inputs *in, heads_trial *t)
 {
-    for (size_t r = 0; r < LENGTH; r++) {
-        br_linear_row row = {.acc = in->acc + r,
-                             .n = 3 * HEAD_DIM,
-                             .columns = {in->a, in->b, in->c, NULL},
-                             .input = {0.0131f, -1.7f}};
-        attention->linear(&row, HEAD_DIM, 2, t->heads[r], t->scale[r]);
-    }
+    br_quantized quantized[LENGTH];
+    for (size_t r = 0; r < LENGTH; r++)
+        quantized[r] = inputs_of_rows[r % N_ROWS];
+    br_linear_rows rows = {.acc = in->acc,
+                           .rows = LENGTH,
+                           .n = 3 * HEAD_DIM,
+                           .stride = 1,
+                           .columns = {in->a, in->b, in->c, NULL},
+                           .input = quantized};
+    attention->linear(&rows, HEAD_DIM, 2, t->heads[0], 3 * HEAD_DIM, t->scale[0], 3);
     attention->attend(&(br_head_s16){.q = t->heads[0],
                                      .k = t->heads[0] + HEAD_DIM,
                                      .v = t->heads[0] + 2 * HEAD_DIM,

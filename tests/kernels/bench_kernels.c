@@ -1,5 +1,6 @@
 /*
  * Times the row kernels, data in cache: `bench_kernels [name]`, name being part of a kernel's name.
+ * Those that follow a matrix multiplication have tiles of TILE_ROWS rows.
  * Prints the best of many runs in core cycles an element, for each instruction set; attention in
  * microseconds a head and GFLOPS (4 * length^2 * head_dim operations).
  */
@@ -13,7 +14,7 @@
 #include "kernels/attention_s16.h"
 #include "kernels/ops.h"
 
-enum { MAX_N = 3072, MAX_LENGTH = 512, MAX_HEAD_DIM = 64, ROUNDS = 100 };
+enum { MAX_N = 3072, TILE_ROWS = 6, MAX_LENGTH = 512, MAX_HEAD_DIM = 64, ROUNDS = 100 };
 
 typedef struct bench {
     const br_ops *ops;
@@ -38,16 +39,22 @@ static volatile float sink;
 
 /* --------------------------------------------------------------------------------- the kernels */
 
-static br_linear_row row_of(const bench *b)
+static const br_quantized inputs[TILE_ROWS] = {{0.001f, -1}, {0.001f, -1}, {0.001f, -1},
+                                               {0.001f, -1}, {0.001f, -1}, {0.001f, -1}};
+
+static br_linear_rows tile_of(const bench *b)
 {
-    return (br_linear_row){b->acc, b->n, {b->scale, b->offset, b->bias, NULL}, {0.001f, -1}, false};
+    return (br_linear_rows){b->acc, TILE_ROWS, b->n, b->n, {b->scale, b->offset, b->bias, NULL},
+                            inputs};
 }
 
 #define BENCH_LINEAR(name, act)                                                                    \
     static void name(const bench *b)                                                               \
     {                                                                                              \
-        br_linear_row row = row_of(b);                                                             \
-        sink = b->ops->linear(&row, act, b->y).lo;                                                 \
+        br_linear_rows tile = tile_of(b);                                                          \
+        br_range ranges[TILE_ROWS] = {{0, 0}};                                                     \
+        b->ops->linear(&tile, act, b->y, b->n, ranges);                                            \
+        sink = ranges[0].lo;                                                                       \
     }
 
 BENCH_LINEAR(linear, BR_ACTIVATION_IDENTITY)
@@ -58,9 +65,11 @@ BENCH_LINEAR(linear_tanh, BR_ACTIVATION_TANH)
 
 static void linear_norm(const bench *b)
 {
-    br_linear_row row = row_of(b);
+    br_linear_rows tile = tile_of(b);
     br_norm norm = {b->scale, b->offset, 1e-12f, NULL};
-    sink = b->ops->linear_norm(&row, b->x, &norm, b->y).lo;
+    br_range ranges[TILE_ROWS];
+    b->ops->linear_norm(&tile, &norm, b->y, b->n, ranges);
+    sink = ranges[0].lo;
 }
 
 static void add_norm(const bench *b)
@@ -97,7 +106,8 @@ static void softmax(const bench *b)
 /* n gate values: n / 4 cells */
 static void lstm_cell(const bench *b)
 {
-    br_linear_row input = row_of(b), recurrent = input;
+    br_linear_row input = {b->acc, b->n, {b->scale, b->offset, b->bias, NULL}, inputs[0]};
+    br_linear_row recurrent = input;
     recurrent.columns.bias = NULL;
     b->ops->lstm_cell(&input, &recurrent, b->scratch, b->y);
 }
@@ -105,20 +115,21 @@ static void lstm_cell(const bench *b)
 static const struct {
     const char *name;
     void (*run)(const bench *b);
+    size_t rows; /* of a call */
 } kernels[] = {
-    {"linear", linear},
-    {"linear_gelu", linear_gelu},
-    {"linear_gelu_coarse", linear_gelu_coarse},
-    {"linear_gelu_tanh", linear_gelu_tanh},
-    {"linear_tanh", linear_tanh},
-    {"linear_norm", linear_norm},
-    {"add_norm", add_norm},
-    {"range", range},
-    {"quantize", quantize},
-    {"widen_s8", widen_s8},
-    {"narrow_bf16", narrow_bf16},
-    {"softmax", softmax},
-    {"lstm_cell", lstm_cell},
+    {"linear", linear, TILE_ROWS},
+    {"linear_gelu", linear_gelu, TILE_ROWS},
+    {"linear_gelu_coarse", linear_gelu_coarse, TILE_ROWS},
+    {"linear_gelu_tanh", linear_gelu_tanh, TILE_ROWS},
+    {"linear_tanh", linear_tanh, TILE_ROWS},
+    {"linear_norm", linear_norm, TILE_ROWS},
+    {"add_norm", add_norm, 1},
+    {"range", range, 1},
+    {"quantize", quantize, 1},
+    {"widen_s8", widen_s8, 1},
+    {"narrow_bf16", narrow_bf16, 1},
+    {"softmax", softmax, 1},
+    {"lstm_cell", lstm_cell, 1},
 };
 
 /* ---------------------------------------------------------------------------------- the clock */
@@ -161,21 +172,25 @@ static timing measure(void (*run)(const bench *b), const bench *b, size_t repeat
 
 /* ----------------------------------------------------------------------------------- printing */
 
-static const size_t widths[] = {384, 768, 1536, 3072};
+static const size_t widths[] = {128, 384, 768, 3072};
 
 static void bench_rows(bench *b, const char *filter)
 {
-    printf("cycles an element        n:%8d%8d%8d%8d\n", 384, 768, 1536, 3072);
+    printf("cycles an element        n:");
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+        printf("%8zu", widths[i]);
+    printf("\n");
     for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++) {
         if (!strstr(kernels[k].name, filter))
             continue;
         for (br_isa isa = BR_ISA_AVX2; isa <= br_isa_detect(); isa++) {
             b->ops = br_ops_for(isa);
             printf("%-18s%-8s", kernels[k].name, b->ops->name);
-            for (size_t i = 0; i < 4; i++) {
+            for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
                 b->n = widths[i];
-                timing t = measure(kernels[k].run, b, 1 + 100000 / b->n);
-                printf("%8.3f", t.seconds / t.cycle / (double)b->n);
+                size_t elements = kernels[k].rows * b->n;
+                timing t = measure(kernels[k].run, b, 1 + 100000 / elements);
+                printf("%8.3f", t.seconds / t.cycle / (double)elements);
             }
             printf("\n");
         }
@@ -211,8 +226,8 @@ static void bench_attention(bench *b)
 
 static void linear_s16(const bench *b)
 {
-    br_linear_row row = row_of(b);
-    b->attention->linear(&row, 64, 24, (int16_t *)b->half, b->y);
+    br_linear_rows tile = tile_of(b);
+    b->attention->linear(&tile, 64, 24, b->qkv, b->n, b->y, 36);
 }
 
 static void attend_s16(const bench *b)
@@ -243,10 +258,10 @@ static void bench_attention_s16(bench *b)
         if (!table[s].supported())
             continue;
         b->attention = &table[s];
-        b->n = 2304;
+        b->n = 384;
         timing t = measure(linear_s16, b, 40);
-        printf("%-22s linear_s16 n 2304: %.3f cycles an element\n", table[s].name,
-               t.seconds / t.cycle / 2304);
+        printf("%-22s linear_s16 n %zu: %.3f cycles an element\n", table[s].name, b->n,
+               t.seconds / t.cycle / (double)(TILE_ROWS * b->n));
         for (b->head_dim = 32; b->head_dim <= 64; b->head_dim *= 2)
             for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
                 b->n = lengths[i];
@@ -270,7 +285,7 @@ int main(int argc, char **argv)
 {
     const char *filter = argc > 1 ? argv[1] : "";
     const size_t qkv = (size_t)MAX_LENGTH * 36 * MAX_HEAD_DIM;
-    bench b = {.acc = br_calloc(MAX_N, sizeof *b.acc),
+    bench b = {.acc = br_calloc(TILE_ROWS * MAX_N, sizeof *b.acc),
                .x = normal_floats(qkv),
                .y = normal_floats(qkv),
                .scale = normal_floats(MAX_N),
@@ -288,7 +303,7 @@ int main(int argc, char **argv)
         b.qkv[i] = (int16_t)(rand() % 1023 - 511);
     for (size_t i = 0; i < MAX_LENGTH * 36; i++)
         b.factors[i] = 0.001f;
-    for (size_t j = 0; j < MAX_N; j++)
+    for (size_t j = 0; j < TILE_ROWS * MAX_N; j++)
         b.acc[j] = rand() % 2000 - 1000;
     bench_rows(&b, filter);
     if (strstr("attention", filter))

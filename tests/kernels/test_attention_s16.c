@@ -24,66 +24,100 @@ static size_t supported_sets(const br_attention_s16 *sets[8])
 
 /* -------------------------------------------------------------------------- the projection */
 
+/* Rows with a gap that must stay as it is. */
 typedef struct projected {
     int16_t *y;
     float *scale;
+    size_t y_stride, scale_stride, y_count, scale_count;
 } projected;
 
-static projected project(const br_attention_s16 *set, const br_linear_row *row, size_t head_dim)
+static projected project(const br_attention_s16 *set, const br_linear_rows *rows, size_t head_dim)
 {
-    projected p = {guarded(row->n * sizeof(int16_t)), guarded(row->n / head_dim * sizeof(float))};
-    set->linear(row, head_dim, row->n / head_dim / 3 * 2, p.y, p.scale);
+    size_t heads = rows->n / head_dim;
+    projected p = {.y_stride = rows->n + OUT_GAP, .scale_stride = heads + SCALE_GAP};
+    p.y_count = (rows->rows - 1) * p.y_stride + rows->n;
+    p.scale_count = (rows->rows - 1) * p.scale_stride + heads;
+    p.y = guarded(p.y_count * sizeof *p.y);
+    p.scale = guarded(p.scale_count * sizeof *p.scale);
+    memset(p.y, 42, p.y_count * sizeof *p.y);
+    memset(p.scale, 42, p.scale_count * sizeof *p.scale);
+    set->linear(rows, head_dim, heads / 3 * 2, p.y, p.y_stride, p.scale, p.scale_stride);
     return p;
 }
 
 /* Heads of q, k, then v: each element within half a step of z, the largest at its level. */
-static void check_heads(const kernel_case *c, const float *z, size_t head_dim, const projected *p)
+static void check_heads(const kernel_case *c, const float *z, size_t head_dim, const int16_t *y,
+                        const float *scales)
 {
     for (size_t j = 0; j < c->n; j++) {
-        float scale = p->scale[j / head_dim];
+        float scale = scales[j / head_dim];
         int level = j < c->n / 3 * 2 ? QK_LEVELS : V_LEVELS;
-        cr_assert(abs(p->y[j]) <= level);
-        cr_assert(fabsf(scale * (float)p->y[j] - z[j]) <= scale * 0.501f, "element %zu", j);
+        cr_assert(abs(y[j]) <= level);
+        cr_assert(fabsf(scale * (float)y[j] - z[j]) <= scale * 0.501f, "element %zu", j);
     }
 }
 
-/* `floats`: the sums are, and only a bias is added. */
-static void check_projection(size_t heads, size_t head_dim, pattern p, bool floats)
+static void check_reference_heads(const kernel_case *c, const br_linear_rows *rows, size_t head_dim,
+                                  const projected *p)
+{
+    float *z = guarded(rows->rows * rows->n * sizeof *z);
+    br_ops_for(BR_ISA_SCALAR)->linear(rows, BR_ACTIVATION_IDENTITY, z, rows->n, NULL);
+    for (size_t r = 0; r < rows->rows; r++)
+        check_heads(c, z + r * rows->n, head_dim, p->y + r * p->y_stride,
+                    p->scale + r * p->scale_stride);
+}
+
+enum { MAX_ROWS = 9 };
+
+/* Rows of integers, or of floats to which only a bias is added. */
+static br_linear_rows make_rows(const kernel_case *c, size_t count, bool floats)
+{
+    static br_quantized inputs[MAX_ROWS];
+    size_t n = c->n, stride = n + OUT_GAP, all = (count - 1) * stride + n;
+    uint64_t seed = c->seed;
+    int32_t *acc = guarded(all * sizeof *acc);
+    for (size_t j = 0; j < all; j++)
+        acc[j] = (int32_t)(random_next(&seed) % 200000) - 100000;
+    for (size_t r = 0; r < count; r++)
+        inputs[r] = (br_quantized){0.0001f * (float)(r + 1), -0.5f};
+    br_linear_rows rows = {.acc = acc, .rows = count, .n = n, .stride = stride, .input = inputs};
+    rows.columns.bias = make_normal(c, n, 3);
+    if (floats) {
+        rows.acc = make_floats(c, all, 1);
+        return rows;
+    }
+    rows.columns.scale = make_floats(c, n, 1);
+    rows.columns.offset = make_normal(c, n, 2);
+    return rows;
+}
+
+static void check_projection(size_t count, size_t heads, size_t head_dim, pattern p, bool floats)
 {
     const br_attention_s16 *sets[8];
-    size_t count = supported_sets(sets), n = 3 * heads * head_dim;
+    size_t set_count = supported_sets(sets), n = 3 * heads * head_dim;
     kernel_case c = {n, p, 0x9e3779b97f4a7c15u * (n + p + 1)};
     guarded_reset();
-    int32_t *acc = guarded(n * sizeof *acc);
-    float *z = guarded(n * sizeof *z);
-    float *scale = make_floats(&c, n, 1), *offset = make_normal(&c, n, 2);
-    float *bias = make_normal(&c, n, 3);
-    uint64_t seed = c.seed;
-    for (size_t j = 0; j < n; j++)
-        acc[j] = (int32_t)(random_next(&seed) % 200000) - 100000;
-    br_linear_row row = {
-        .acc = acc, .n = n, .columns = {scale, offset, bias, NULL}, .input = {0.0001f, -0.5f}};
-    if (floats)
-        row = (br_linear_row){.acc = scale, .n = n, .columns.bias = bias};
-    br_ops_for(BR_ISA_SCALAR)->linear(&row, BR_ACTIVATION_IDENTITY, z);
-    projected expected = project(sets[count - 1], &row, head_dim);
+    br_linear_rows rows = make_rows(&c, count, floats);
+    projected expected = project(sets[set_count - 1], &rows, head_dim);
     if (p < PATTERN_FINITE)
-        check_heads(&c, z, head_dim, &expected);
-    for (size_t s = 0; s + 1 < count; s++) {
-        projected actual = project(sets[s], &row, head_dim);
-        expect_bytes("linear_s16", sets[s]->name, &c, expected.y, actual.y, n * sizeof *actual.y);
+        check_reference_heads(&c, &rows, head_dim, &expected);
+    for (size_t s = 0; s + 1 < set_count; s++) {
+        projected actual = project(sets[s], &rows, head_dim);
+        expect_bytes("linear_s16", sets[s]->name, &c, expected.y, actual.y,
+                     expected.y_count * sizeof *actual.y);
         expect_same("linear_s16 scale", sets[s]->name, &c, expected.scale, actual.scale,
-                    n / head_dim);
+                    expected.scale_count);
     }
 }
 
 Test(attention_s16, projection)
 {
-    for (size_t heads = 1; heads <= 3; heads++)
-        for (size_t head_dim = 32; head_dim <= BR_S16_MAX_HEAD; head_dim += 32)
-            for (pattern p = 0; p < PATTERN_COUNT; p++)
-                for (int floats = 0; floats < 2; floats++)
-                    check_projection(heads, head_dim, p, floats);
+    for (size_t rows = 1; rows <= MAX_ROWS; rows++)
+        for (size_t heads = 1; heads <= 3; heads++)
+            for (size_t head_dim = 32; head_dim <= BR_S16_MAX_HEAD; head_dim += 32)
+                for (pattern p = 0; p < PATTERN_COUNT; p++)
+                    for (int floats = 0; floats < 2; floats++)
+                        check_projection(rows, heads, head_dim, p, floats);
 }
 
 /* ---------------------------------------------------------------------------- the attention */

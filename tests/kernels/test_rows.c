@@ -70,69 +70,146 @@ static void check_range(const char *kernel, const char *set, const kernel_case *
 
 /* ----------------------------------------------------------------------------- linear layers */
 
-/* A linear row of the case; the float accumulators take the pattern, as do the integers' bias. */
-static br_linear_row make_row(const kernel_case *c, bool integers, bool bias)
+/* Rows with something between them that must stay as it is: 42. */
+enum { MAX_ROWS = 9, GAP = 3 };
+
+/* So many elements from the first to the last one of the rows. */
+static size_t span_of(const br_linear_rows *rows)
 {
-    br_linear_row row = {.n = c->n, .input = {0.0131f, -1.7f}};
+    return (rows->rows - 1) * rows->stride + rows->n;
+}
+
+static size_t row_count(const kernel_case *c, int kind)
+{
+    return 1 + (c->n + 4 * c->pattern + (size_t)kind) % MAX_ROWS;
+}
+
+static float *make_gapped(const br_linear_rows *rows)
+{
+    size_t n = span_of(rows);
+    float *x = guarded(n * sizeof *x);
+    for (size_t j = 0; j < n; j++)
+        x[j] = 42;
+    return x;
+}
+
+/* Every row has the case's pattern. */
+static float *make_row_floats(const kernel_case *c, const br_linear_rows *rows, unsigned salt)
+{
+    float *x = make_gapped(rows);
+    for (size_t r = 0; r < rows->rows; r++)
+        memcpy(x + r * rows->stride, make_floats(c, c->n, salt + 16 * (unsigned)r),
+               c->n * sizeof *x);
+    return x;
+}
+
+static void make_integers(const kernel_case *c, br_linear_rows *rows)
+{
     uint64_t seed = c->seed;
-    if (bias)
-        row.columns.bias = make_floats(c, c->n, 1);
-    if (!integers) {
-        row.acc = make_floats(c, c->n, 2);
-        return row;
-    }
-    int32_t *acc = guarded(c->n * sizeof *acc);
+    float *acc = make_gapped(rows);
     float *scale = guarded(c->n * sizeof *scale), *offset = guarded(c->n * sizeof *offset);
     for (size_t j = 0; j < c->n; j++) {
-        acc[j] = j % 37 == 5 ? INT32_MIN : (int32_t)(random_normal(&seed) * 20000);
+        for (size_t r = 0; r < rows->rows; r++) {
+            int32_t x = j % 37 == 5 ? INT32_MIN : (int32_t)(random_normal(&seed) * 20000);
+            memcpy(&acc[r * rows->stride + j], &x, sizeof x);
+        }
         scale[j] = 0.002f + 0.001f * fabsf(random_normal(&seed));
         offset[j] = random_normal(&seed);
     }
-    row.acc = acc;
-    row.columns.scale = scale;
-    row.columns.offset = offset;
-    return row;
+    rows->acc = acc;
+    rows->columns.scale = scale;
+    rows->columns.offset = offset;
 }
 
-/* z[j], and in *size the sum of its terms' magnitudes, which its rounding errors follow. */
-static double reference_linear(const br_linear_row *row, size_t j, double *size)
+/* Rows of the case; the float accumulators take the pattern, as do the integers' bias. */
+static br_linear_rows make_rows(const kernel_case *c, size_t count, bool integers, bool bias)
 {
-    double bias = row->columns.bias ? row->columns.bias[j] : 0;
+    static const br_quantized inputs[MAX_ROWS] = {
+        {0.0131f, -1.7f}, {0.011f, -1.9f}, {0.02f, -2.5f},   {0.0071f, 0},     {0.013f, -1.1f},
+        {0.017f, -2.1f},  {0.009f, -0.7f}, {0.0101f, -1.3f}, {0.0142f, -1.8f},
+    };
+    br_linear_rows rows = {.rows = count, .n = c->n, .stride = c->n + GAP, .input = inputs};
+    if (bias)
+        rows.columns.bias = make_floats(c, c->n, 1);
+    if (integers)
+        make_integers(c, &rows);
+    else
+        rows.acc = make_row_floats(c, &rows, 2);
+    return rows;
+}
+
+/* Row r of them, and of its columns those from `first` on, `count` of them. */
+static br_linear_rows part_of(const br_linear_rows *rows, size_t r, size_t first, size_t count)
+{
+    const br_columns *all = &rows->columns;
+    return (br_linear_rows){.acc = (const int32_t *)rows->acc + r * rows->stride + first,
+                            .rows = 1,
+                            .n = count,
+                            .columns = {all->scale ? all->scale + first : NULL,
+                                        all->offset ? all->offset + first : NULL,
+                                        all->bias ? all->bias + first : NULL,
+                                        all->factor ? all->factor + first : NULL},
+                            .input = rows->input + r};
+}
+
+/* z[r, j], and in *size the sum of its terms' magnitudes, which its rounding errors follow. */
+static double reference_linear(const br_linear_rows *rows, size_t r, size_t j, double *size)
+{
+    const br_columns *columns = &rows->columns;
+    double bias = columns->bias ? columns->bias[j] : 0;
     double x, correction = 0;
-    if (row->columns.scale) {
-        x = (double)row->input.scale * ((const int32_t *)row->acc)[j] * row->columns.scale[j];
-        correction = (double)row->input.lo * row->columns.offset[j];
+    size_t place = r * rows->stride + j;
+    if (columns->scale) {
+        x = (double)rows->input[r].scale * ((const int32_t *)rows->acc)[place] * columns->scale[j];
+        correction = (double)rows->input[r].lo * columns->offset[j];
     } else {
-        x = ((const float *)row->acc)[j];
+        x = ((const float *)rows->acc)[place];
     }
     *size = fabs(x) + fabs(correction) + fabs(bias);
     return x + correction + bias;
 }
 
-static void check_linear_kind(const kernel_case *c, const br_linear_row *row,
+static void check_linear_row(const kernel_case *c, const br_linear_rows *rows, size_t r,
+                             br_activation_kind act, const float *y)
+{
+    for (size_t j = 0; finite_pattern(c) && j < c->n; j++) {
+        double size, z = reference_linear(rows, r, j, &size);
+        double error = act == BR_ACTIVATION_GELU_COARSE ? 5.5e-6 : 3e-7;
+        double expected = reference_act(act, z), room = error * fmax(1, fabs(z)) + 1e-7 * size;
+        if (rows->columns.factor) { /* and the product's own rounding */
+            double factor = rows->columns.factor[j];
+            expected *= factor;
+            room = room * fabs(factor) + 1e-7 * fabs(expected);
+        }
+        expect_near("linear", "scalar", c, expected, y[j], room, j);
+    }
+}
+
+static void empty_ranges(br_range ranges[MAX_ROWS])
+{
+    for (size_t r = 0; r < MAX_ROWS; r++)
+        ranges[r] = br_range_empty();
+}
+
+static void check_linear_kind(const kernel_case *c, const br_linear_rows *rows,
                               br_activation_kind act)
 {
-    float *expected = guarded(c->n * sizeof *expected);
-    br_range range = scalar->linear(row, act, expected);
-    check_range("linear", "scalar", c, expected, range);
-    for (size_t j = 0; finite_pattern(c) && j < c->n; j++) {
-        double size, z = reference_linear(row, j, &size);
-        double error = act == BR_ACTIVATION_GELU_COARSE ? 5.5e-6 : 3e-7;
-        double y = reference_act(act, z), room = error + 2e-7 * size;
-        if (row->columns.factor) { /* and the product's own rounding */
-            double factor = row->columns.factor[j];
-            y *= factor;
-            room = room * fabs(factor) + 1e-7 * fabs(y);
-        }
-        expect_near("linear", "scalar", c, y, expected[j], room, j);
+    float *expected = make_gapped(rows);
+    br_range ranges[MAX_ROWS], own[MAX_ROWS];
+    empty_ranges(ranges);
+    scalar->linear(rows, act, expected, rows->stride, ranges);
+    for (size_t r = 0; r < rows->rows; r++) {
+        check_range("linear", "scalar", c, expected + r * rows->stride, ranges[r]);
+        check_linear_row(c, rows, r, act, expected + r * rows->stride);
     }
     for (size_t s = 0; s < vectors; s++) {
-        float *y = make_copy(row->acc, c->n * sizeof *y); /* in place */
-        br_linear_row in_place = *row;
+        float *y = make_copy(rows->acc, span_of(rows) * sizeof *y); /* in place */
+        br_linear_rows in_place = *rows;
         in_place.acc = y;
-        br_range r = vector[s]->linear(&in_place, act, y);
-        expect_same("linear", vector[s]->name, c, expected, y, c->n);
-        expect_same("linear range", vector[s]->name, c, &range.lo, &r.lo, 2);
+        empty_ranges(own);
+        vector[s]->linear(&in_place, act, y, rows->stride, own);
+        expect_same("linear", vector[s]->name, c, expected, y, span_of(rows));
+        expect_same("linear range", vector[s]->name, c, &ranges[0].lo, &own[0].lo, 2 * MAX_ROWS);
     }
 }
 
@@ -140,16 +217,48 @@ static void check_linear(const kernel_case *c)
 {
     for (int kind = 0; kind < 8; kind++) {
         guarded_reset();
-        br_linear_row row = make_row(c, kind & 1, kind & 2);
-        row.columns.factor = kind & 4 ? make_normal(c, c->n, 9) : NULL;
+        br_linear_rows rows = make_rows(c, row_count(c, kind), kind & 1, kind & 2);
+        rows.columns.factor = kind & 4 ? make_normal(c, c->n, 9) : NULL;
         for (br_activation_kind act = 0; act <= BR_ACTIVATION_GELU_COARSE; act++)
-            check_linear_kind(c, &row, act);
+            check_linear_kind(c, &rows, act);
     }
 }
 
 Test(rows, linear)
 {
     each_case(check_linear);
+}
+
+/* Row by row, its columns in two calls: the same values, and a range that grows to the same. */
+static void check_linear_parts(const kernel_case *c)
+{
+    br_linear_rows rows = make_rows(c, row_count(c, 0), c->n % 2, true);
+    size_t cut = c->seed % c->n, stride = rows.stride;
+    for (size_t s = 0; s <= vectors; s++) {
+        const br_ops *ops = s < vectors ? vector[s] : scalar;
+        float *whole = make_gapped(&rows), *parts = make_gapped(&rows);
+        br_range ranges[MAX_ROWS], own[MAX_ROWS];
+        empty_ranges(ranges);
+        empty_ranges(own);
+        ops->linear(&rows, BR_ACTIVATION_GELU_COARSE, whole, stride, ranges);
+        for (size_t r = 0; r < rows.rows; r++) {
+            br_linear_rows head = part_of(&rows, r, 0, cut),
+                           tail = part_of(&rows, r, cut, c->n - cut);
+            float *y = parts + r * stride;
+            if (cut > 0)
+                ops->linear(&head, BR_ACTIVATION_GELU_COARSE, y, 0, &own[r]);
+            ops->linear(&tail, BR_ACTIVATION_GELU_COARSE, y + cut, 0, &own[r]);
+            cr_assert(own[r].lo == ranges[r].lo && own[r].hi == ranges[r].hi);
+        }
+        expect_same("linear by parts", ops->name, c, whole, parts, span_of(&rows));
+        ops->linear(&rows, BR_ACTIVATION_GELU_COARSE, parts, stride, NULL);
+        expect_same("linear without ranges", ops->name, c, whole, parts, span_of(&rows));
+    }
+}
+
+Test(rows, linear_by_parts)
+{
+    each_case(check_linear_parts);
 }
 
 /* -------------------------------------------------------------------------------- LayerNorm */
@@ -164,28 +273,54 @@ static void check_norm(const char *kernel, const kernel_case *c, const double *s
         expect_near(kernel, "scalar", c, expected[j], y[j], c->n < 4 ? 1e-3 : 1e-5, j);
 }
 
+static void check_norm_row(const kernel_case *c, const br_linear_rows *rows, size_t r,
+                           const br_norm *norm, const float *residual, const float *y,
+                           br_range range)
+{
+    double size, *sum = guarded(c->n * sizeof *sum);
+    for (size_t j = 0; j < c->n; j++)
+        sum[j] =
+            reference_linear(rows, r, j, &size) +
+            (norm->residual_scale ? (double)residual[j] * norm->residual_scale[j] : residual[j]);
+    if (c->pattern != PATTERN_ZERO && c->pattern != PATTERN_CONSTANT)
+        check_norm("linear_norm", c, sum, norm, y, range);
+}
+
+/* Together, then each row alone, without a range. */
+static void expect_same_norm(const br_ops *ops, const kernel_case *c, const br_linear_rows *rows,
+                             const br_norm *norm, const float *residual, const float *expected,
+                             const br_range *ranges)
+{
+    size_t bytes = span_of(rows) * sizeof(float);
+    float *y = make_copy(residual, bytes);
+    br_range own[MAX_ROWS];
+    ops->linear_norm(rows, norm, y, rows->stride, own);
+    expect_same("linear_norm", ops->name, c, expected, y, span_of(rows));
+    expect_same("linear_norm range", ops->name, c, &ranges[0].lo, &own[0].lo, 2 * rows->rows);
+    memcpy(y, residual, bytes);
+    for (size_t r = 0; r < rows->rows; r++) {
+        br_linear_rows alone = part_of(rows, r, 0, c->n);
+        ops->linear_norm(&alone, norm, y + r * rows->stride, 0, NULL);
+    }
+    expect_same("linear_norm alone", ops->name, c, expected, y, span_of(rows));
+}
+
 static void check_linear_norm(const kernel_case *c)
 {
-    size_t bytes = c->n * sizeof(float);
-    float *residual = make_floats(c, c->n, 7), *expected = guarded(bytes);
     float *factors = make_normal(c, c->n, 8);
     br_norm norm = {make_normal(c, c->n, 5), make_normal(c, c->n, 6), 1e-12f, NULL};
     for (int kind = 0; kind < 4; kind++) {
-        br_linear_row row = make_row(c, kind & 1, true);
+        br_linear_rows rows = make_rows(c, row_count(c, kind), kind & 1, true);
         norm.residual_scale = kind & 2 ? factors : NULL;
-        br_range range = scalar->linear_norm(&row, residual, &norm, expected);
-        double size, *sum = guarded(c->n * sizeof *sum);
-        for (size_t j = 0; j < c->n; j++)
-            sum[j] = reference_linear(&row, j, &size) +
-                     (kind & 2 ? (double)residual[j] * factors[j] : residual[j]);
-        if (c->pattern != PATTERN_ZERO && c->pattern != PATTERN_CONSTANT)
-            check_norm("linear_norm", c, sum, &norm, expected, range);
-        for (size_t s = 0; s < vectors; s++) {
-            float *y = make_copy(residual, bytes); /* in place */
-            br_range r = vector[s]->linear_norm(&row, y, &norm, y);
-            expect_same("linear_norm", vector[s]->name, c, expected, y, c->n);
-            expect_same("linear_norm range", vector[s]->name, c, &range.lo, &r.lo, 2);
-        }
+        float *residual = make_row_floats(c, &rows, 7);
+        float *expected = make_copy(residual, span_of(&rows) * sizeof *expected);
+        br_range ranges[MAX_ROWS];
+        scalar->linear_norm(&rows, &norm, expected, rows.stride, ranges);
+        for (size_t r = 0, at = 0; r < rows.rows; r++, at += rows.stride)
+            check_norm_row(c, &rows, r, &norm, residual + at, expected + at, ranges[r]);
+        expect_same_norm(scalar, c, &rows, &norm, residual, expected, ranges);
+        for (size_t s = 0; s < vectors; s++)
+            expect_same_norm(vector[s], c, &rows, &norm, residual, expected, ranges);
     }
 }
 
@@ -561,8 +696,8 @@ static double worst_error(br_activation_kind act, double lo, double hi, bool rel
     for (int i = 0; i < 200; i++) {
         for (int j = 0; j < N; j++)
             x[j] = (float)(lo + (hi - lo) * (i * N + j) / (200 * N));
-        br_linear_row row = {.acc = x, .n = N};
-        br_ops_select()->linear(&row, act, y);
+        br_linear_rows row = {.acc = x, .rows = 1, .n = N};
+        br_ops_select()->linear(&row, act, y, 0, NULL);
         for (int j = 0; j < N; j++) {
             double expected = reference_act(act, x[j]);
             double unit = relative ? fabs(expected) : fmax(1, fabs(x[j]));

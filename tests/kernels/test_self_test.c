@@ -45,11 +45,11 @@ static br_quantized quantize_truncating(const float *x, size_t n, br_range range
     return quantized;
 }
 
-static br_range linear_without_tail(const br_linear_row *row, br_activation_kind act, float *y)
+static void linear_without_tail(const br_linear_rows *rows, br_activation_kind act, float *y,
+                                size_t y_stride, br_range *ranges)
 {
-    br_range range = good->linear(row, act, y);
-    y[row->n - 1] = 0;
-    return range;
+    good->linear(rows, act, y, y_stride, ranges);
+    y[rows->n - 1] = 0;
 }
 
 static void saturating(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,

@@ -66,17 +66,19 @@ static void run_row(const br_ops *ops, const linear *layer, const float *x, br_r
 {
     uint8_t q[256];
     int32_t acc[256];
-    br_linear_row row = {
-        .acc = acc,
-        .n = layer->out,
-        .columns = {layer->scale, layer->offset, bias, NULL},
-        .input = br_quantize_dynamic(ops, BERTRUN_ACTIVATIONS_PYTORCH, x, layer->in, range, q)};
+    br_quantized input =
+        br_quantize_dynamic(ops, BERTRUN_ACTIVATIONS_PYTORCH, x, layer->in, range, q);
+    br_linear_rows row = {.acc = acc,
+                          .rows = 1,
+                          .n = layer->out,
+                          .columns = {layer->scale, layer->offset, bias, NULL},
+                          .input = &input};
     for (size_t j = 0; j < layer->out; j++) {
         acc[j] = 0;
         for (size_t k = 0; k < layer->in; k++)
             acc[j] += q[k] * layer->q[j * layer->in + k];
     }
-    ops->linear(&row, BR_ACTIVATION_IDENTITY, y);
+    ops->linear(&row, BR_ACTIVATION_IDENTITY, y, 0, NULL);
 }
 
 static void check_case(int index)
