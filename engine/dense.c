@@ -42,23 +42,16 @@ static void dense_block(void *argument, size_t index, int worker)
     const dense_task *task = argument;
     const br_dense_call *call = task->call;
     const br_linear *linear = call->linear;
-    const br_ops *ops = task->work->model->ops;
     br_lane *lane = task->work->lanes[worker];
     size_t first = index * task->blocks.block_rows;
     size_t rows = br_block_length(&task->blocks, index);
-    const float *src = call->src + first * linear->k;
-    if (!task->shared && !call->ranges && br_linear_needs_range(linear))
-        for (size_t r = 0; r < rows; r++)
-            lane->ranges[r] = ops->range(src + r * linear->k, linear->in);
     br_linear_call block = {
         .linear = linear,
         .phase = call->phase,
         .rows = rows,
-        .src = src,
-        .ranges = task->shared   ? NULL
-                  : call->ranges ? call->ranges + first
-                                 : lane->ranges,
-        .range = task->range,
+        .src = call->src + first * linear->k,
+        .ranges = call->ranges && !task->shared ? call->ranges + first : NULL,
+        .range = task->shared ? &task->range : NULL,
         .input = lane->input.data,
         .quantized = quantized_of_block(call, lane, first),
         .sums = sums_of_block(call, lane, first),
@@ -83,7 +76,6 @@ static void dense_block(void *argument, size_t index, int worker)
 typedef struct shared_task {
     br_workspace *work;
     br_linear_call call;
-    br_range *ranges; /* of the call's rows, which are not known yet; or NULL */
     size_t parts;
 } shared_task;
 
@@ -100,13 +92,8 @@ static part part_of(const shared_task *task, size_t count, size_t index)
 static void quantize_part(void *argument, size_t index, int worker)
 {
     const shared_task *task = argument;
-    const br_linear_call *call = &task->call;
-    part rows = part_of(task, call->rows, index);
-    if (task->ranges && br_linear_needs_range(call->linear))
-        for (size_t r = rows.first; r < rows.end; r++)
-            task->ranges[r] =
-                task->work->model->ops->range(call->src + r * call->linear->k, call->linear->in);
-    br_lane_quantize(task->work->lanes[worker], call, rows.first, rows.end);
+    part rows = part_of(task, task->call.rows, index);
+    br_lane_quantize(task->work->lanes[worker], &task->call, rows.first, rows.end);
 }
 
 static void multiply_part(void *argument, size_t index, int worker)
@@ -122,26 +109,22 @@ static void finish_part(void *argument, size_t index, int worker)
 {
     const shared_task *task = argument;
     part rows = part_of(task, task->call.rows, index);
-    br_lane_finish(task->work->lanes[worker], &task->call, rows.first, rows.end);
+    br_lane_finish_rows(task->work->lanes[worker], &task->call, rows.first, rows.end);
 }
 
 static void run_shared(br_workspace *work, const dense_task *dense)
 {
     const br_dense_call *call = dense->call;
     br_lane *first = work->lanes[0];
-    bool known = dense->shared || call->ranges;
     shared_task task = {
         .work = work,
-        .ranges = known ? NULL : first->ranges,
         .parts = (size_t)br_pool_threads(work->pool),
         .call = {.linear = call->linear,
                  .phase = call->phase,
                  .rows = call->rows,
                  .src = call->src,
-                 .ranges = dense->shared ? NULL
-                           : known       ? call->ranges
-                                         : first->ranges,
-                 .range = dense->range,
+                 .ranges = dense->shared ? NULL : call->ranges,
+                 .range = dense->shared ? &dense->range : NULL,
                  .input = first->input.data,
                  .quantized = quantized_of_block(call, first, 0),
                  .sums = sums_of_block(call, first, 0),

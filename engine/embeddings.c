@@ -22,12 +22,26 @@ void br_embed_word(const br_ops *ops, const br_tensor *table, const br_tensor *s
     }
 }
 
+/* The sequence that a token is of. */
+static size_t sequence_of(const br_batch *batch, size_t token)
+{
+    size_t first = 0, end = batch->sequences;
+    while (end - first > 1) {
+        size_t middle = first + (end - first) / 2;
+        if (batch->cu_seqlens[middle] <= token)
+            first = middle;
+        else
+            end = middle;
+    }
+    return first;
+}
+
 void br_embed_rows(const br_workspace *work, const br_batch *batch, br_lane *lane, size_t first,
                    size_t rows, br_range *ranges)
 {
     const bertrun_model *model = work->model;
     const br_embeddings *embeddings = &model->embeddings;
-    size_t hidden = model->info.hidden_size, sequence = 0;
+    size_t hidden = model->info.hidden_size, sequence = sequence_of(batch, first);
     double begin = br_profile_begin(&lane->profile);
     for (size_t r = 0; r < rows; r++) {
         size_t token = first + r;

@@ -118,18 +118,27 @@ static void run_attention(forward *f)
 
 /* ------------------------------------------------------------- a layer, one block at a time */
 
+/* Rows of the hidden state from `first` on. */
+typedef struct block {
+    const forward *f;
+    size_t first;
+} block;
+
 static void project_qkv(const forward *f, br_lane *lane, const br_layer *layer, size_t first,
-                        size_t rows, const br_range *ranges)
+                        size_t rows, br_make_rows_fn make_rows)
 {
     br_workspace *work = f->work;
     br_qkv dst = br_workspace_qkv(work, first);
+    block all = {f, first};
     for (size_t i = 0; i < layer->num_qkv; dst = br_qkv_right(work, dst, layer->qkv[i].out), i++)
         br_lane_linear(lane, &(br_linear_call){
                                  .linear = &layer->qkv[i],
                                  .phase = BR_PHASE_QKV,
                                  .rows = rows,
                                  .src = br_workspace_hidden(work, first),
-                                 .ranges = ranges,
+                                 .make_rows = i == 0 ? make_rows : NULL,
+                                 .rows_context = &all,
+                                 .ranges = lane->ranges,
                                  .input = lane->input.data,
                                  .quantized = lane->quantized,
                                  .sums = lane->sums[0].data,
@@ -139,15 +148,19 @@ static void project_qkv(const forward *f, br_lane *lane, const br_layer *layer, 
                              });
 }
 
+static void embed_rows(const void *context, br_lane *lane, size_t row, size_t rows)
+{
+    const block *b = context;
+    br_embed_rows(b->f->work, b->f->batch, lane, b->first + row, rows, lane->ranges + row);
+    store_states(b->f, 0, b->first + row, rows);
+}
+
 static void embed_block(void *argument, size_t index, int worker)
 {
     const forward *f = argument;
-    br_lane *lane = f->work->lanes[worker];
     size_t first = f->row + index * f->blocks.block_rows;
-    size_t rows = br_block_length(&f->blocks, index);
-    br_embed_rows(f->work, f->batch, lane, first, rows, lane->ranges);
-    store_states(f, 0, first, rows);
-    project_qkv(f, lane, &f->work->model->layers[0], first, rows, lane->ranges);
+    project_qkv(f, f->work->lanes[worker], &f->work->model->layers[0], first,
+                br_block_length(&f->blocks, index), embed_rows);
 }
 
 /* Where ranges of the rows go that these projections read; NULL: they have fixed parameters. */
@@ -163,18 +176,11 @@ static void project_attention_output(const forward *f, br_lane *lane, const br_l
                                      size_t first, size_t rows)
 {
     br_workspace *work = f->work;
-    const br_ops *ops = work->model->ops;
-    const float *context = (const float *)work->context.data + first * work->hidden_stride;
-    if (br_linear_needs_range(&layer->attention_output))
-        for (size_t r = 0; r < rows; r++)
-            lane->ranges[r] =
-                ops->range(context + r * work->hidden_stride, layer->attention_output.in);
     br_lane_linear(lane, &(br_linear_call){
                              .linear = &layer->attention_output,
                              .phase = BR_PHASE_ATTENTION_OUTPUT,
                              .rows = rows,
-                             .src = context,
-                             .ranges = lane->ranges,
+                             .src = (float *)work->context.data + first * work->hidden_stride,
                              .input = lane->input.data,
                              .quantized = lane->quantized,
                              .sums = lane->sums[0].data,
@@ -244,7 +250,7 @@ static void encode_block(void *argument, size_t index, int worker)
     feed_forward(f, lane, layer, first, rows);
     store_states(f, f->layer + 1, first, rows);
     if (f->layer + 1 < model->info.num_hidden_layers)
-        project_qkv(f, lane, layer + 1, first, rows, lane->ranges);
+        project_qkv(f, lane, layer + 1, first, rows, NULL);
 }
 
 /* Whether this is the last layer of a batch of which only first rows are read. */
@@ -319,11 +325,8 @@ static void encode_by_groups(br_workspace *work, const br_batch *batch, const br
 static void embed_only(void *argument, size_t index, int worker)
 {
     const forward *f = argument;
-    br_lane *lane = f->work->lanes[worker];
-    size_t first = f->row + index * f->blocks.block_rows;
-    size_t rows = br_block_length(&f->blocks, index);
-    br_embed_rows(f->work, f->batch, lane, first, rows, lane->ranges);
-    store_states(f, 0, first, rows);
+    block all = {f, f->row + index * f->blocks.block_rows};
+    embed_rows(&all, f->work->lanes[worker], 0, br_block_length(&f->blocks, index));
 }
 
 static bertrun_status project_qkv_by_layer(const forward *f, const br_layer *layer,

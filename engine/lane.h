@@ -22,6 +22,7 @@ typedef struct br_lane {
     br_buffer input;   /* one block as the multiplication reads it: u8 or bf16 */
     br_buffer sums[2]; /* one block as it leaves it: s32 or f32; two, for chains of layers */
     br_buffer attention;
+    int32_t *tile; /* [BR_TILE_SUMS] of engine/tiles.h */
     br_quantized quantized[BR_BLOCK_ROWS];
     br_range ranges[BR_BLOCK_ROWS];
     br_profile profile;
@@ -48,14 +49,21 @@ typedef struct br_qkv {
     size_t first_value; /* of s16's heads: those before it are queries or keys */
 } br_qkv;
 
+/** Makes rows [first, first + rows) of a call's src. */
+typedef void (*br_make_rows_fn)(const void *context, br_lane *lane, size_t first, size_t rows);
+
 /** One block of rows through one projection, and what follows it. */
 typedef struct br_linear_call {
     const br_linear *linear;
     br_phase phase;
-    size_t rows;             /* 1 .. BR_BLOCK_ROWS */
-    const float *src;        /* [rows, linear->k]; rows up to the next group can be read */
-    const br_range *ranges;  /* where linear needs them: [rows] range of each row of src, or NULL */
-    br_range range;          /* with `ranges` NULL: the range that all rows share */
+    size_t rows;      /* 1 .. BR_BLOCK_ROWS */
+    const float *src; /* [rows, linear->k]; rows up to the next group can be read */
+    br_make_rows_fn
+        make_rows; /* NULL, or makes rows of src, and their ranges, when they are needed */
+    const void *rows_context;
+    /* Where linear needs ranges: [rows] of each row of src; or the one that all rows share; both
+     * NULL: each row's is found. */
+    const br_range *ranges, *range;
     bool warm;               /* this call's weights were read just before, too */
     void *input;             /* scratch: lane->input.data of the lane whose block it is */
     br_quantized *quantized; /* scratch: lane->quantized of that lane */
@@ -74,15 +82,25 @@ void br_lane_linear(br_lane *lane, const br_linear_call *call);
 /** Computes its sums only. False: failed, as lane->status says now or said before. */
 bool br_lane_multiply(br_lane *lane, const br_linear_call *call);
 
+/** Some of a call's sums. */
+typedef struct br_part {
+    int32_t *sums; /* the first; rows `stride` apart */
+    size_t stride;
+    size_t row, rows; /* of the call */
+    size_t column, columns;
+} br_part;
+
 /*
- * The same in parts, for threads that share one call: all rows are quantized (in int8), then all
- * panels of BR_GEMM_PANEL output channels multiplied by our own kernels to sums [rows, stride],
- * then all rows finished. Ranges are half-open; `lane` is the running thread's.
+ * The same in parts: rows are quantized (in int8), then panels of BR_GEMM_PANEL output channels
+ * multiplied by our own kernels to sums [rows, stride], then finished: what is in the sums, or
+ * whole rows of call->sums. Ranges are half-open; `lane` is the running thread's. A row's columns
+ * are finished from the first on.
  */
 void br_lane_quantize(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row);
 void br_lane_multiply_panels(br_lane *lane, const br_linear_call *call, size_t first_panel,
                              size_t end_panel, int32_t *sums, size_t stride);
-void br_lane_finish(br_lane *lane, const br_linear_call *call, size_t first_row, size_t end_row);
+void br_lane_finish(br_lane *lane, const br_linear_call *call, const br_part *part);
+void br_lane_finish_rows(br_lane *lane, const br_linear_call *call, size_t first, size_t end);
 
 /** Whether a block of so many rows is multiplied by one of our own kernels. */
 bool br_prefers_own_gemm(const bertrun_model *model, const br_linear *linear, size_t rows);

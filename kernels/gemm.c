@@ -44,14 +44,16 @@ static bool has_avx512_vnni(void)
 }
 #endif
 
+#define KERNELS(isa) isa, isa##_tile, isa##_tile_rows, isa##_peak
+
 static const br_gemm TABLE[] = {
 #if defined(__x86_64__)
-    {"gemm:avx512_vnni", true, has_avx512_vnni, br_gemm_avx512_vnni, br_gemm_avx512_vnni_peak},
-    {"gemm:avx2_vnni", true, has_avx2_vnni, br_gemm_avx2_vnni, br_gemm_avx2_vnni_peak},
-    {"gemm:avx512", false, has_avx512, br_gemm_avx512, br_gemm_avx512_peak},
-    {"gemm:avx2", false, has_avx2, br_gemm_avx2, br_gemm_avx2_peak},
+    {"gemm:avx512_vnni", true, has_avx512_vnni, KERNELS(br_gemm_avx512_vnni)},
+    {"gemm:avx2_vnni", true, has_avx2_vnni, KERNELS(br_gemm_avx2_vnni)},
+    {"gemm:avx512", false, has_avx512, KERNELS(br_gemm_avx512)},
+    {"gemm:avx2", false, has_avx2, KERNELS(br_gemm_avx2)},
 #endif
-    {"gemm:scalar", false, always, br_gemm_scalar, br_gemm_scalar_peak},
+    {"gemm:scalar", false, always, KERNELS(br_gemm_scalar)},
 };
 
 const br_gemm *br_gemm_table(size_t *count)

@@ -16,7 +16,8 @@
 #include <stdint.h>
 
 enum {
-    BR_GEMM_PANEL = 64, /* output channels of a panel; k is a multiple of it too */
+    BR_GEMM_MAX_TILE = 24, /* rows of a tile */
+    BR_GEMM_PANEL = 64,    /* output channels of a panel; k is a multiple of it too */
     BR_GEMM_MAX_DEPTH = 65536,
 };
 
@@ -31,11 +32,29 @@ enum {
 typedef void (*br_gemm_fn)(const uint8_t *src, size_t m, size_t k, const int8_t *packed,
                            size_t panels, bool warm, int32_t *dst, size_t dst_stride);
 
+/** A few of many rows, times some panels. Every tile of the rows goes through the same panels. */
+typedef struct br_gemm_tile {
+    const uint8_t *src; /* [rows, k] dense */
+    size_t rows;        /* what tile_rows() says */
+    size_t all_rows;    /* of all tiles */
+    size_t k;
+    const int8_t *packed; /* first panel */
+    size_t panels;
+    const int8_t *ahead; /* weights needed after these: each tile fetches its share, and moves on */
+} br_gemm_tile;
+
 typedef struct br_gemm {
     const char *name; /* "gemm:scalar", "gemm:avx512_vnni" ... */
     bool vnni;        /* has a dot-product instruction; without it oneDNN's u8 x s8 saturates */
     bool (*supported)(void);
     br_gemm_fn run;
+    /**
+     * The same by tiles, for who wants to do something else between them. dst: first of [rows,
+     * panels * 64].
+     */
+    void (*run_tile)(br_gemm_tile *tile, int32_t *dst, size_t dst_stride);
+    /** Rows of the next tile, `left` of `all` being left; few rows are one tile. */
+    size_t (*tile_rows)(size_t all, size_t left);
     /* Nothing but this set's dot products, in registers; returns how many operations that was. */
     double (*peak)(size_t iterations);
 } br_gemm;

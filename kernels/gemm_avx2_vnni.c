@@ -2,12 +2,11 @@
 
 #include "kernels/gemm_isa.h"
 
-#define vec            __m256i
-#define VEC_LANES      8
-#define TILE_ROWS      4
-#define TILE_VECS      2
-#define GEMM_NAME      br_gemm_avx2_vnni
-#define GEMM_PEAK_NAME br_gemm_avx2_vnni_peak
+#define vec          __m256i
+#define VEC_LANES    8
+#define TILE_ROWS    4
+#define TILE_VECS    2
+#define GEMM(suffix) br_gemm_avx2_vnni##suffix
 
 #define vec_zero()         _mm256_setzero_si256()
 #define vec_load(p)        _mm256_load_si256((const __m256i *)(p))

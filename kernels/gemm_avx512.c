@@ -2,12 +2,11 @@
 
 #include "kernels/gemm_isa.h"
 
-#define vec            __m512i
-#define VEC_LANES      16
-#define TILE_ROWS      4
-#define TILE_VECS      4
-#define GEMM_NAME      br_gemm_avx512
-#define GEMM_PEAK_NAME br_gemm_avx512_peak
+#define vec          __m512i
+#define VEC_LANES    16
+#define TILE_ROWS    4
+#define TILE_VECS    4
+#define GEMM(suffix) br_gemm_avx512##suffix
 
 #define vec_zero()      _mm512_setzero_si512()
 #define vec_load(p)     _mm512_load_si512(p)

@@ -6,22 +6,18 @@
 
 #include "kernels/gemm.h"
 
-void br_gemm_scalar(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-                    bool warm, int32_t *dst, size_t dst_stride);
-void br_gemm_avx2(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-                  bool warm, int32_t *dst, size_t dst_stride);
-void br_gemm_avx2_vnni(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-                       bool warm, int32_t *dst, size_t dst_stride);
-void br_gemm_avx512(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-                    bool warm, int32_t *dst, size_t dst_stride);
-void br_gemm_avx512_vnni(const uint8_t *src, size_t m, size_t k, const int8_t *packed,
-                         size_t panels, bool warm, int32_t *dst, size_t dst_stride);
+#define BR_GEMM_ISA(name)                                                                          \
+    void name(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,         \
+              bool warm, int32_t *dst, size_t dst_stride);                                         \
+    void name##_tile(br_gemm_tile *tile, int32_t *dst, size_t dst_stride);                         \
+    size_t name##_tile_rows(size_t all, size_t left);                                              \
+    double name##_peak(size_t iterations);
 
-double br_gemm_scalar_peak(size_t iterations);
-double br_gemm_avx2_peak(size_t iterations);
-double br_gemm_avx2_vnni_peak(size_t iterations);
-double br_gemm_avx512_peak(size_t iterations);
-double br_gemm_avx512_vnni_peak(size_t iterations);
+BR_GEMM_ISA(br_gemm_scalar)
+BR_GEMM_ISA(br_gemm_avx2)
+BR_GEMM_ISA(br_gemm_avx2_vnni)
+BR_GEMM_ISA(br_gemm_avx512)
+BR_GEMM_ISA(br_gemm_avx512_vnni)
 
 /* Four activations as one lane of a register. */
 static inline int32_t load_4_bytes(const uint8_t *bytes)

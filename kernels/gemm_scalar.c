@@ -20,6 +20,18 @@ void br_gemm_scalar(const uint8_t *src, size_t m, size_t k, const int8_t *packed
                     dot(src + r * k, k, packed + p * k * BR_GEMM_PANEL, c);
 }
 
+void br_gemm_scalar_tile(br_gemm_tile *tile, int32_t *dst, size_t dst_stride)
+{
+    br_gemm_scalar(tile->src, tile->rows, tile->k, tile->packed, tile->panels, false, dst,
+                   dst_stride);
+}
+
+size_t br_gemm_scalar_tile_rows(size_t all, size_t left)
+{
+    (void)all;
+    return left < 4 ? left : 4;
+}
+
 double br_gemm_scalar_peak(size_t iterations)
 {
     int32_t sum[4] = {0};

@@ -9,7 +9,7 @@
  *   vec_store(p, v)      to int32_t *p, unaligned
  *   vec_dot(sum, a, w)   sum + the dot product of the u8 a and the s8 w in each lane, exact
  *   TILE_ROWS, TILE_VECS the accumulators held in registers
- *   GEMM_NAME            the function, and GEMM_PEAK_NAME the loop that measures the ceiling
+ *   GEMM(suffix)         the functions' name
  */
 #include <assert.h>
 
@@ -162,6 +162,18 @@ static void multiply_part(const uint8_t *src, size_t m, span part, const int8_t 
     }
 }
 
+/* Tiles of m rows that read a panel; a tall one makes two, as the tiles it stands for. */
+static size_t passes_of(size_t m)
+{
+    return (m + TILE_ROWS - 1) / TILE_ROWS * (PANEL_VECS / TILE_VECS);
+}
+
+/* Fetching over a panel's steps, one for each pass. */
+static size_t rate_of(size_t passes)
+{
+    return (STEP + passes - 1) / passes;
+}
+
 /*
  * All rows of a panel. What is fetched past the last one is mostly the projection which follows,
  * and never read.
@@ -169,10 +181,7 @@ static void multiply_part(const uint8_t *src, size_t m, span part, const int8_t 
 static void multiply_panel(const uint8_t *src, size_t m, size_t k, const int8_t *panel, bool warm,
                            int32_t *dst, size_t dst_stride)
 {
-    /* Over the panel's steps: one for each tile; a tall one makes two, as the tiles it stands for.
-     */
-    size_t passes = (m + TILE_ROWS - 1) / TILE_ROWS * (PANEL_VECS / TILE_VECS);
-    size_t rate = (STEP + passes - 1) / passes;
+    size_t passes = passes_of(m), rate = rate_of(passes);
     if (passes == 1 || passes > FEW_PASSES || warm) {
         const int8_t *first = panel + (passes == 1 ? AHEAD : k * BR_GEMM_PANEL);
         multiply_part(src, m, (span){k, k, true}, panel, (fetch){first, rate}, passes == 1 ? 4 : 1,
@@ -184,8 +193,8 @@ static void multiply_panel(const uint8_t *src, size_t m, size_t k, const int8_t 
                       (fetch){panel + PART * BR_GEMM_PANEL, rate}, 2, dst, dst_stride);
 }
 
-void GEMM_NAME(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels,
-               bool warm, int32_t *dst, size_t dst_stride)
+void GEMM()(const uint8_t *src, size_t m, size_t k, const int8_t *packed, size_t panels, bool warm,
+            int32_t *dst, size_t dst_stride)
 {
     assert(k % BR_GEMM_PANEL == 0 && k <= BR_GEMM_MAX_DEPTH);
     for (size_t p = 0; p < panels; p++)
@@ -193,9 +202,28 @@ void GEMM_NAME(const uint8_t *src, size_t m, size_t k, const int8_t *packed, siz
                        dst_stride);
 }
 
+size_t GEMM(_tile_rows)(size_t all, size_t left)
+{
+    return passes_of(all) <= FEW_PASSES ? left : next_rows(left);
+}
+
+void GEMM(_tile)(br_gemm_tile *tile, int32_t *dst, size_t dst_stride)
+{
+    size_t k = tile->k, passes = passes_of(tile->all_rows);
+    if (passes <= FEW_PASSES) {
+        GEMM()(tile->src, tile->rows, k, tile->packed, tile->panels, false, dst, dst_stride);
+        return;
+    }
+    fetch ahead = {tile->ahead, rate_of(passes)};
+    for (size_t p = 0; p < tile->panels; p++)
+        some_rows(tile->src, (span){k, k, true}, tile->packed + p * k * BR_GEMM_PANEL, &ahead,
+                  dst + p * BR_GEMM_PANEL, dst_stride, tile->rows, 1);
+    tile->ahead = ahead.first;
+}
+
 /* TILE_ROWS * TILE_VECS independent dot products an iteration, in registers; no memory is touched.
  */
-double GEMM_PEAK_NAME(size_t iterations)
+double GEMM(_peak)(size_t iterations)
 {
     vec sum[TILE_ROWS * TILE_VECS], a = vec_zero(), w = vec_zero();
 #pragma GCC unroll 32

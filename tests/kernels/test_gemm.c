@@ -82,12 +82,39 @@ static void free_problem(problem *p)
     br_free(p->actual);
 }
 
-static void check_kernel(problem *p, const br_gemm *gemm, bool warm)
+typedef void (*multiply_fn)(problem *p, const br_gemm *gemm);
+
+static void multiply_cold(problem *p, const br_gemm *gemm)
+{
+    gemm->run(p->src, p->m, p->k, p->packed, p->n / BR_GEMM_PANEL, false, p->actual, p->n + SLACK);
+}
+
+static void multiply_warm(problem *p, const br_gemm *gemm)
+{
+    gemm->run(p->src, p->m, p->k, p->packed, p->n / BR_GEMM_PANEL, true, p->actual, p->n + SLACK);
+}
+
+static void multiply_by_tiles(problem *p, const br_gemm *gemm)
+{
+    br_gemm_tile tile = {.all_rows = p->m,
+                         .k = p->k,
+                         .packed = p->packed,
+                         .panels = p->n / BR_GEMM_PANEL,
+                         .ahead = p->packed};
+    for (size_t row = 0; row < p->m; row += tile.rows) {
+        tile.rows = gemm->tile_rows(p->m, p->m - row);
+        cr_assert(tile.rows > 0 && tile.rows <= BR_GEMM_MAX_TILE && tile.rows <= p->m - row);
+        tile.src = p->src + row * p->k;
+        gemm->run_tile(&tile, p->actual + row * (p->n + SLACK), p->n + SLACK);
+    }
+}
+
+static void check_kernel(problem *p, const br_gemm *gemm, multiply_fn multiply)
 {
     size_t outputs = p->m * (p->n + SLACK);
     for (size_t i = 0; i < outputs; i++)
         p->actual[i] = CANARY; /* columns beyond n must stay as they are */
-    gemm->run(p->src, p->m, p->k, p->packed, p->n / BR_GEMM_PANEL, warm, p->actual, p->n + SLACK);
+    multiply(p, gemm);
     for (size_t i = 0; i < outputs; i++)
         cr_assert_eq(p->actual[i], p->expected[i],
                      "%s m=%zu n=%zu k=%zu filling=%d at [%zu, %zu]: %d != %d", gemm->name, p->m,
@@ -101,8 +128,9 @@ static void check_all_kernels(problem *p)
     const br_gemm *table = br_gemm_table(&count);
     for (size_t i = 0; i < count; i++)
         if (table[i].supported()) {
-            check_kernel(p, &table[i], false);
-            check_kernel(p, &table[i], true);
+            check_kernel(p, &table[i], multiply_cold);
+            check_kernel(p, &table[i], multiply_warm);
+            check_kernel(p, &table[i], multiply_by_tiles);
         }
 }
 
