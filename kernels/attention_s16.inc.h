@@ -9,7 +9,10 @@ enum { LEVELS_QK = 4095, LEVELS_V = 511, MAX_P = 32000, MAX_SUM_P = 4190000 };
 
 #define BR_EACH_VECTOR_OF(v, n) _Pragma("GCC unroll 8") for (size_t v = 0; v < (n); v++)
 
-/* One head's part, from column j on: n vectors. */
+/*
+ * One head's part, from column j on: n vectors. A width of 0 or NaN makes products that are NaN,
+ * and so zeros; the scale of one that is not finite is NaN.
+ */
 BR_INLINE float quantize_head(const br_linear_row *row, const bool integers, size_t j,
                               const size_t n, float levels, int16_t *y)
 {
@@ -17,14 +20,15 @@ BR_INLINE float quantize_head(const br_linear_row *row, const bool integers, siz
     BR_EACH_VECTOR_OF(v, n)
     {
         z[v] = row_vector(row, integers, j + 16 * v, 16);
-        largest = v_max(largest, v_bits(vi_and(vi_bits(z[v]), vi_set(INT32_MAX))));
+        vf magnitude = v_bits(vi_and(vi_bits(z[v]), vi_set(INT32_MAX)));
+        largest = v == 0 ? magnitude : v_max(largest, magnitude);
     }
     float width = v_largest(largest);
-    bool usable = width > 0 && width < INFINITY;
-    vf factor = v_set(usable ? levels / width : 0);
-    BR_EACH_VECTOR_OF(v, n)
-    vi_store_s16(y + j + 16 * v, v_round(v_mul(z[v], factor)));
-    return usable ? width / levels : width == 0 ? 0 : NAN;
+    vf factor = v_set(levels / width);
+    BR_EACH_VECTOR_OF(v, n / 2)
+    vi_store_s16(y + j + 32 * v, v_round(v_mul(z[2 * v], factor)),
+                 v_round(v_mul(z[2 * v + 1], factor)));
+    return fmaf(width, 0, width) / levels;
 }
 
 BR_INLINE void quantize_heads(const br_linear_rows *rows, const bool integers,
@@ -32,7 +36,7 @@ BR_INLINE void quantize_heads(const br_linear_rows *rows, const bool integers,
                               size_t y_stride, float *scale, size_t scale_stride)
 {
     for (size_t r = 0; r < rows->rows; r++) {
-        br_linear_row row = row_of(rows, r);
+        br_linear_row row = row_of(rows, integers, r);
         for (size_t h = 0; h < rows->n / head_dim; h++)
             scale[r * scale_stride + h] =
                 quantize_head(&row, integers, h * head_dim, head_dim / 16,

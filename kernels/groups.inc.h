@@ -122,11 +122,11 @@ BR_INLINE br_range br_range_union(br_range a, br_range b)
 
 /* ------------------------------------------------------------------------------ linear layers */
 
-BR_INLINE br_linear_row row_of(const br_linear_rows *rows, size_t r)
+BR_INLINE br_linear_row row_of(const br_linear_rows *rows, bool integers, size_t r)
 {
     br_linear_row row = {.n = rows->n, .columns = rows->columns};
     row.acc = (const int32_t *)rows->acc + r * rows->stride; /* or floats, of the same size */
-    if (rows->columns.scale)
+    if (integers)
         row.input = rows->input[r];
     return row;
 }
@@ -137,8 +137,8 @@ BR_INLINE vf row_vector_on(const br_linear_row *row, bool integers, size_t j, si
     if (!integers)
         return v_add(v_load_n((const float *)row->acc + j, count), base);
     vf acc = v_from_int(vi_load_n((const int32_t *)row->acc + j, count));
-    base = v_fma(v_set(row->input.lo), v_load_n(row->columns.offset + j, count), base);
-    return v_fma(v_mul(v_set(row->input.scale), acc), v_load_n(row->columns.scale + j, count),
+    base = v_fma(v_set_lane(&row->input.lo), v_load_n(row->columns.offset + j, count), base);
+    return v_fma(v_mul(v_set_lane(&row->input.scale), acc), v_load_n(row->columns.scale + j, count),
                  base);
 }
 

@@ -57,8 +57,8 @@ BR_INLINE void linear_rows(const br_linear_rows *rows, bool integers, br_activat
                            float *y, size_t y_stride, br_range *ranges)
 {
     for (size_t r = 0; r < rows->rows; r++) {
-        linear_context c = {row_of(rows, r), integers,         act,
-                            ranges != NULL,  y + r * y_stride, v_range_empty()};
+        linear_context c = {row_of(rows, integers, r), integers,       act, ranges != NULL,
+                            y + r * y_stride,          v_range_empty()};
         BR_EACH_GROUP(rows->n, linear_step, &c);
         if (ranges)
             ranges[r] = br_range_union(ranges[r], v_range_fold(&c.range));
@@ -89,22 +89,9 @@ static void linear(const br_linear_rows *rows, br_activation_kind act, float *y,
 
 /* ---------------------------------------------------------------------------------- LayerNorm */
 
-typedef struct norm_context {
-    const br_norm *norm;
-    float *y;
-    vf mean, factor;
-    v4 sum;
-    bool with_range;
-    v_range range;
-} norm_context;
-
-BR_INLINE v4 deviation(const norm_context *c, size_t j, size_t count)
-{
-    v4 y = v4_load(c->y + j, count);
-    BR_EACH_PART (i)
-        y.part[i] = v_sub(y.part[i], c->mean);
-    return y;
-}
+/* Rows that go through each pass before the next one: horizontal sums, square roots and divisions
+ * of one hide behind the work on others. */
+enum { NORM_ROWS = 8 };
 
 BR_INLINE void add_squares(v4 *sum, v4 x)
 {
@@ -112,14 +99,40 @@ BR_INLINE void add_squares(v4 *sum, v4 x)
         sum->part[i] = v_fma(x.part[i], x.part[i], sum->part[i]);
 }
 
-BR_INLINE void deviation_step(norm_context *c, size_t j, size_t count)
+typedef struct deviation_context {
+    float *y;
+    vf mean;
+    v4 sum;
+} deviation_context;
+
+BR_INLINE void deviation_step(deviation_context *c, size_t j, size_t count)
 {
-    add_squares(&c->sum, v4_head(deviation(c, j, count), count));
+    v4 y = v4_load(c->y + j, count);
+    BR_EACH_PART (i)
+        y.part[i] = v_sub(y.part[i], c->mean);
+    v4_store(c->y + j, y, count);
+    add_squares(&c->sum, v4_head(y, count));
 }
 
-BR_INLINE void normalize_step(norm_context *c, size_t j, size_t count)
+/* y becomes what it is off its mean, of which this returns the sum of squares. */
+BR_INLINE float deviation_row(float mean, size_t n, float *y)
 {
-    v4 y = deviation(c, j, count);
+    deviation_context c = {y, v_set(mean), v4_set(0)};
+    BR_EACH_GROUP(n, deviation_step, &c);
+    return v4_sum(&c.sum);
+}
+
+typedef struct normalize_context {
+    const br_norm *norm;
+    float *y;
+    vf factor;
+    bool with_range;
+    v_range range;
+} normalize_context;
+
+BR_INLINE void normalize_step(normalize_context *c, size_t j, size_t count)
+{
+    v4 y = v4_load(c->y + j, count);
     v4 gamma = v4_load(c->norm->gamma + j, count), beta = v4_load(c->norm->beta + j, count);
     BR_EACH_PART (i)
         y.part[i] = v_fma(v_mul(y.part[i], c->factor), gamma.part[i], beta.part[i]);
@@ -128,16 +141,28 @@ BR_INLINE void normalize_step(norm_context *c, size_t j, size_t count)
         v_range_add(&c->range, &y, count);
 }
 
-/* LayerNorm of y [n] in place, its sum being known. */
-BR_INLINE br_range norm_row(const br_norm *norm, float sum, size_t n, bool with_range, float *y)
+BR_INLINE br_range normalize_row(const br_norm *norm, float factor, bool with_range, size_t n,
+                                 float *y)
 {
-    norm_context c = {
-        .norm = norm, .y = y, .sum = v4_set(0), .with_range = with_range, .range = v_range_empty()};
-    c.mean = v_set(sum / (float)n);
-    BR_EACH_GROUP(n, deviation_step, &c);
-    c.factor = v_set(1 / sqrtf(v4_sum(&c.sum) / (float)n + norm->epsilon));
+    normalize_context c = {norm, y, v_set(factor), with_range, v_range_empty()};
     BR_EACH_GROUP(n, normalize_step, &c);
     return v_range_fold(&c.range);
+}
+
+/* LayerNorm in place of y [rows <= NORM_ROWS, n], the rows' sums being known. */
+BR_INLINE void norm_rows(const br_norm *norm, const float *sums, size_t rows, size_t n, float *y,
+                         size_t y_stride, br_range *ranges)
+{
+    float factors[NORM_ROWS];
+    for (size_t r = 0; r < rows; r++)
+        factors[r] = deviation_row(sums[r] / (float)n, n, y + r * y_stride);
+    for (size_t r = 0; r < rows; r++)
+        factors[r] = 1 / sqrtf(factors[r] / (float)n + norm->epsilon);
+    for (size_t r = 0; r < rows; r++) {
+        br_range range = normalize_row(norm, factors[r], ranges, n, y + r * y_stride);
+        if (ranges)
+            ranges[r] = range;
+    }
 }
 
 typedef struct residual_context {
@@ -163,21 +188,31 @@ BR_INLINE void residual_step(residual_context *c, size_t j, size_t count)
 BR_INLINE float residual_row(const br_linear_rows *rows, size_t r, bool integers,
                              const float *residual_scale, float *y)
 {
-    residual_context c = {row_of(rows, r), integers, residual_scale, y, v4_set(0)};
+    residual_context c = {row_of(rows, integers, r), integers, residual_scale, y, v4_set(0)};
     BR_EACH_GROUP(rows->n, residual_step, &c);
     return v4_sum(&c.sum);
+}
+
+/* At most NORM_ROWS rows, from row `first` on. */
+BR_INLINE void linear_norm_rows(const br_linear_rows *rows, size_t first, size_t count,
+                                const br_norm *norm, float *y, size_t y_stride, br_range *ranges)
+{
+    const float *scale = norm->residual_scale;
+    float sums[NORM_ROWS];
+    for (size_t r = 0; r < count; r++)
+        sums[r] = rows->columns.scale
+                      ? residual_row(rows, first + r, true, scale, y + r * y_stride)
+                      : residual_row(rows, first + r, false, scale, y + r * y_stride);
+    norm_rows(norm, sums, count, rows->n, y, y_stride, ranges);
 }
 
 static void linear_norm(const br_linear_rows *rows, const br_norm *norm, float *y, size_t y_stride,
                         br_range *ranges)
 {
-    const float *scale = norm->residual_scale;
-    for (size_t r = 0; r < rows->rows; r++, y += y_stride) {
-        float sum = rows->columns.scale ? residual_row(rows, r, true, scale, y)
-                                        : residual_row(rows, r, false, scale, y);
-        br_range range = norm_row(norm, sum, rows->n, ranges != NULL, y);
-        if (ranges)
-            ranges[r] = range;
+    for (size_t r = 0; r < rows->rows; r += NORM_ROWS) {
+        size_t left = rows->rows - r, count = left < NORM_ROWS ? left : NORM_ROWS;
+        linear_norm_rows(rows, r, count, norm, y + r * y_stride, y_stride,
+                         ranges ? ranges + r : NULL);
     }
 }
 
@@ -201,7 +236,10 @@ static br_range add_norm(const float *a, const float *b, const float *c, size_t 
 {
     add_context context = {a, b, c, y, v4_set(0)};
     BR_EACH_GROUP(n, add_step, &context);
-    return norm_row(norm, v4_sum(&context.sum), n, true, y);
+    float sum = v4_sum(&context.sum);
+    br_range range;
+    norm_rows(norm, &sum, 1, n, y, n, &range);
+    return range;
 }
 
 /* ------------------------------------------------------------------------------- quantization */

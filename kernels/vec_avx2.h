@@ -234,6 +234,11 @@ BR_INLINE vi vi_or(vi x, vi y)
     return vi_pair(_mm256_or_si256(x.a, y.a), _mm256_or_si256(x.b, y.b));
 }
 
+BR_INLINE vf v_bounded_magnitude(vf x, float limit)
+{
+    return v_min(v_set(limit), v_bits(vi_and(vi_bits(x), vi_set(INT32_MAX))));
+}
+
 #define vi_shl(x, bits) vi_pair(_mm256_slli_epi32((x).a, bits), _mm256_slli_epi32((x).b, bits))
 #define vi_shr(x, bits) vi_pair(_mm256_srli_epi32((x).a, bits), _mm256_srli_epi32((x).b, bits))
 
@@ -265,11 +270,10 @@ BR_INLINE void vi_store_u16(uint16_t *p, vi x)
     _mm256_storeu_si256((void *)p, _mm256_permute4x64_epi64(words, 0xd8));
 }
 
-BR_INLINE void vi_store_s16(int16_t *p, vi x)
+BR_INLINE void vi_store_s16(int16_t *p, vi a, vi b)
 {
-    vi low = vi_set(0xffff);
-    vi_store_u16((uint16_t *)p,
-                 vi_pair(_mm256_and_si256(x.a, low.a), _mm256_and_si256(x.b, low.b)));
+    vi_store_u16((uint16_t *)p, vi_and(a, vi_set(0xffff)));
+    vi_store_u16((uint16_t *)p + 16, vi_and(b, vi_set(0xffff)));
 }
 
 BR_INLINE vi vi_dot_s16(vi x, vi y, vi sum)

@@ -102,6 +102,11 @@ BR_INLINE vf v_max(vf a, vf b)
     return _mm512_max_ps(a, b);
 }
 
+BR_INLINE vf v_bounded_magnitude(vf x, float limit)
+{
+    return _mm512_range_ps(x, v_set(limit), 0xa);
+}
+
 BR_INLINE vf v_sqrt(vf a)
 {
     return _mm512_sqrt_ps(a);
@@ -203,9 +208,14 @@ BR_INLINE void vi_store_u16(uint16_t *p, vi x)
     _mm256_storeu_si256((void *)p, _mm512_cvtepi32_epi16(x));
 }
 
-BR_INLINE void vi_store_s16(int16_t *p, vi x)
+/* One shuffle, where two conversions to 16 bits are four. */
+BR_INLINE void vi_store_s16(int16_t *p, vi a, vi b)
 {
-    _mm256_storeu_si256((void *)p, _mm512_cvtepi32_epi16(x));
+    const __m512i order =
+        _mm512_set_epi16(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 30, 28, 26, 24,
+                         22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    __m512i pairs = _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16));
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi16(order, pairs));
 }
 
 BR_INLINE vi vi_dot_s16(vi a, vi b, vi sum)

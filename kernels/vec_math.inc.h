@@ -179,7 +179,7 @@ BR_INLINE void v_gelu_coarse(const int n, vf *x)
     vf t[4], p[4];
     vi i[4];
     BR_EACH_CHAIN (k, n)
-        t[k] = v_min(v_set(5), v_bits(vi_and(vi_bits(x[k]), vi_set(INT32_MAX))));
+        t[k] = v_bounded_magnitude(x[k], 5);
     BR_EACH_CHAIN (k, n)
         i[k] = vi_bits(v_fma(t[k], v_set(3), magic)); /* rounds: the interval's number */
     BR_EACH_CHAIN (k, n)

@@ -226,6 +226,12 @@ BR_INLINE vi vi_or(vi a, vi b)
     BR_LANES(a, a.lane[l] | b.lane[l]);
 }
 
+/* min(|x|, limit); for NaN either that or NaN. */
+BR_INLINE vf v_bounded_magnitude(vf x, float limit)
+{
+    return v_min(v_set(limit), v_bits(vi_and(vi_bits(x), vi_set(INT32_MAX))));
+}
+
 #define vi_shl(x, bits) vi_shl_(x, bits)
 #define vi_shr(x, bits) vi_shr_(x, bits)
 
@@ -265,10 +271,12 @@ BR_INLINE void vi_store_u16(uint16_t *p, vi x)
 }
 
 /* The low 16 bits of each lane. */
-BR_INLINE void vi_store_s16(int16_t *p, vi x)
+BR_INLINE void vi_store_s16(int16_t *p, vi a, vi b)
 {
-    for (int l = 0; l < 16; l++)
-        p[l] = (int16_t)x.lane[l];
+    for (int l = 0; l < 16; l++) {
+        p[l] = (int16_t)a.lane[l];
+        p[l + 16] = (int16_t)b.lane[l];
+    }
 }
 
 /* sum + the products of the lanes' two s16, which do not overflow. */
