@@ -33,16 +33,14 @@ typedef struct linear_context {
     br_activation_kind act;
     bool with_range;
     float *y;
+    const float *next; /* the next row's, which may be in no near cache: it is fetched ahead */
     v_range range;
 } linear_context;
-
-/* Where a row of logits goes is in no near cache: those lines are fetched so far ahead. */
-enum { WRITE_AHEAD = 512 };
 
 BR_INLINE void linear_step(linear_context *c, size_t j, size_t count)
 {
     BR_EACH_PART (i)
-        __builtin_prefetch(c->y + j + WRITE_AHEAD + 16 * i, 1);
+        __builtin_prefetch(c->next + j + 16 * i, 1);
     v4 y = row_linear(&c->row, c->integers, j, count);
     activate(c->act, &y);
     if (c->row.columns.factor)
@@ -56,9 +54,10 @@ BR_INLINE void linear_step(linear_context *c, size_t j, size_t count)
 BR_INLINE void linear_rows(const br_linear_rows *rows, bool integers, br_activation_kind act,
                            float *y, size_t y_stride, br_range *ranges)
 {
-    for (size_t r = 0; r < rows->rows; r++) {
-        linear_context c = {row_of(rows, integers, r), integers,       act, ranges != NULL,
-                            y + r * y_stride,          v_range_empty()};
+    for (size_t r = 0; r < rows->rows; r++, y += y_stride) {
+        const float *next = r + 1 < rows->rows ? y + y_stride : y;
+        linear_context c = {
+            row_of(rows, integers, r), integers, act, ranges != NULL, y, next, v_range_empty()};
         BR_EACH_GROUP(rows->n, linear_step, &c);
         if (ranges)
             ranges[r] = br_range_union(ranges[r], v_range_fold(&c.range));
