@@ -10,6 +10,9 @@
  *   p[j][i]      = exp(scores[j][i] - largest[i])
  *   out[i][c]    = sum_j p[j][i] * value[j][c] / sum_j p[j][i]     in tiles of queries x vectors
  *
+ * The last two lines take BR_PIECE tokens at a time, so that between integer products no burst of
+ * floating point is long enough to lower the clock (docs/SPEED.md); sums wait in `out`.
+ *
  * Both products are one register tile, tile_multiply(), of G groups of BR_GROUP rows x C vectors.
  * Its shapes are BR_TILES, and BR_TILE_GROUPS(C) the largest G, which vec_*.h set by the number of
  * registers.
@@ -20,9 +23,13 @@
  *   br_sum               16 sums, br_sum_zero() none, br_dot(a, b, sum) the products of lanes added
  *   BR_PACK_LENGTH       up to this length v is read where it is
  *   head_context         what else it needs to know about a head
+ *   BR_WHOLE_VECTORS     whether head_dim is always a multiple of 16
+ *   BR_PIECE             tokens at a time, even; 0: all
+ *   br_sum_of(lanes), br_lanes_of(sum)  sums as they wait in memory
  *   score_of(h, j, sum)  sums as scores of token j
  *   result_of(sum)       sums as floats that `inverse` makes outputs of
- *   pack_values(), compute_exp()
+ *   pack_values()
+ *   compute_exp(h)       p of the piece; the last one's, `inverse`
  */
 
 #define BR_MAX_ROWS 16 /* of a tile */
@@ -31,6 +38,8 @@ typedef struct attention_head {
     const float *k, *v; /* lanes, rows `stride` lanes apart */
     size_t stride, length, head_dim;
     size_t depth, steps; /* lanes of head_dim, and of the tokens in p and v */
+    size_t from, to;     /* the piece's tokens, and */
+    size_t step, piece;  /* its first lane and how many */
     size_t columns;      /* head_dim rounded up to 16 */
     bool packed;         /* v is as pack_values() leaves it */
     float *queries;      /* [depth, width] */
@@ -40,8 +49,9 @@ typedef struct attention_head {
     size_t first, count; /* queries of the block, and */
     size_t width;        /* these rounded up to 16 */
     vf largest[BR_QUERY_VECTORS];
+    vf sum[BR_QUERY_VECTORS];             /* of the softmax */
     float inverse[16 * BR_QUERY_VECTORS]; /* what sums of p times v are multiplied by */
-    const head_context *context;
+    head_context *context;
 } attention_head;
 
 BR_INLINE vf score_of(const attention_head *h, size_t token, br_sum sum);
@@ -131,12 +141,44 @@ BR_INLINE void score_tile(const size_t G, const size_t C, attention_head *h, siz
         h->largest[c] = tile_largest(G * BR_GROUP, c, score, h->largest[c]);
 }
 
-/* A group's outputs from `query` on, divided by their softmax's sum; those past the end are left.
+/* Floats of a tile's vector c that are within a row. */
+BR_INLINE size_t tile_part(const size_t C, const attention_head *h, size_t column, size_t c)
+{
+    const size_t last = h->head_dim - column - 16 * (C - 1);
+    return BR_WHOLE_VECTORS || c + 1 < C || last > 16 ? 16 : last;
+}
+
+/* Sums of a group, as the pieces before have left them; of queries past the end they do not matter.
  */
+BR_INLINE void read_group(const size_t C, const attention_head *h, size_t query, size_t column,
+                          br_sum sum[][BR_TILE_COLUMNS])
+{
+    BR_EACH_ROW (i, BR_GROUP) {
+        if (query + i >= h->count)
+            return;
+        const float *out = h->out + (query + i) * h->out_stride + column;
+        BR_EACH_COLUMN (c, C)
+            sum[i][c] = br_sum_of(v_load_n(out + 16 * c, tile_part(C, h, column, c)));
+    }
+}
+
+/* For the pieces to come; those past the end are left. */
 BR_INLINE void write_group(const size_t C, const attention_head *h, size_t query, size_t column,
                            br_sum sum[][BR_TILE_COLUMNS])
 {
-    const size_t last = h->head_dim - column - 16 * (C - 1);
+    BR_EACH_ROW (i, BR_GROUP) {
+        if (query + i >= h->count)
+            return;
+        float *out = h->out + (query + i) * h->out_stride + column;
+        BR_EACH_COLUMN (c, C)
+            v_store_n(out + 16 * c, br_lanes_of(sum[i][c]), tile_part(C, h, column, c));
+    }
+}
+
+/* Of the last piece: the outputs, divided by their softmax's sum. */
+BR_INLINE void finish_group(const size_t C, const attention_head *h, size_t query, size_t column,
+                            br_sum sum[][BR_TILE_COLUMNS])
+{
     BR_EACH_ROW (i, BR_GROUP) {
         if (query + i >= h->count)
             return;
@@ -144,7 +186,7 @@ BR_INLINE void write_group(const size_t C, const attention_head *h, size_t query
         vf inverse = v_set(h->inverse[query + i]);
         BR_EACH_COLUMN (c, C)
             v_store_n(out + 16 * c, v_mul(result_of(sum[i][c]), inverse),
-                      c + 1 < C || last > 16 ? 16 : last);
+                      tile_part(C, h, column, c));
     }
 }
 
@@ -156,17 +198,25 @@ BR_INLINE void value_tile(const size_t G, const size_t C, const attention_head *
                           size_t column)
 {
     const float *p[BR_MAX_ROWS / BR_GROUP];
-    const float *v = h->v + (h->packed ? column * h->steps : column);
+    const size_t v_step = h->packed ? 16 * C : h->stride;
+    const float *v = h->v + (h->packed ? column * h->steps : column) + h->step * v_step;
     br_sum sum[BR_MAX_ROWS][BR_TILE_COLUMNS];
     BR_EACH_COLUMN (g, G)
-        p[g] = h->scores + query + g * BR_GROUP;
+        p[g] = h->scores + h->step * h->width + query + g * BR_GROUP;
     BR_EACH_ROW (r, G * BR_GROUP) {
         BR_EACH_COLUMN (c, C)
             sum[r][c] = br_sum_zero();
     }
-    tile_multiply(G, C, p, 1, h->width, v, h->packed ? 16 * C : h->stride, h->steps, sum);
-    BR_EACH_COLUMN (g, G)
-        write_group(C, h, query + g * BR_GROUP, column, sum + g * BR_GROUP);
+    if (BR_PIECE && h->from > 0)
+        BR_EACH_COLUMN (g, G)
+            read_group(C, h, query + g * BR_GROUP, column, sum + g * BR_GROUP);
+    tile_multiply(G, C, p, 1, h->width, v, v_step, h->piece, sum);
+    if (BR_PIECE && h->to < h->length)
+        BR_EACH_COLUMN (g, G)
+            write_group(C, h, query + g * BR_GROUP, column, sum + g * BR_GROUP);
+    else
+        BR_EACH_COLUMN (g, G)
+            finish_group(C, h, query + g * BR_GROUP, column, sum + g * BR_GROUP);
 }
 
 #define BR_TILE_SHAPE(G, C) ((G)*4 + (C))
@@ -253,6 +303,20 @@ static size_t block_queries(size_t left)
     return left <= most + 16 && most > 32 ? 32 : most;
 }
 
+static void compute_pieces(attention_head *h)
+{
+    const size_t lane = h->head_dim / h->depth; /* tokens in one */
+    for (size_t c = 0; c < h->width / 16; c++)
+        h->sum[c] = v_set(0);
+    for (h->from = 0; h->from < h->length; h->from = h->to) {
+        h->to = BR_PIECE && h->length - h->from > BR_PIECE ? h->from + BR_PIECE : h->length;
+        h->step = h->from / lane;
+        h->piece = (h->to - h->from + lane - 1) / lane;
+        compute_exp(h);
+        compute_outputs(h);
+    }
+}
+
 /* Everything, but for what `h` already holds. */
 static void attend(attention_head *h, const float *q, size_t rows, float *out, float *scratch)
 {
@@ -269,7 +333,6 @@ static void attend(attention_head *h, const float *q, size_t rows, float *out, f
         h->out = out + i * h->out_stride;
         pack_queries(h, q + i * h->stride, h->stride, h->count);
         compute_scores(h);
-        compute_exp(h);
-        compute_outputs(h);
+        compute_pieces(h);
     }
 }

@@ -13,6 +13,19 @@ BR_INLINE vf br_dot(vf a, vf b, vf sum)
     return v_fma(a, b, sum);
 }
 
+BR_INLINE vf br_sum_of(vf lanes)
+{
+    return lanes;
+}
+
+BR_INLINE vf br_lanes_of(vf sum)
+{
+    return sum;
+}
+
+#define BR_WHOLE_VECTORS 0
+#define BR_PIECE         0 /* the products are floating point themselves */
+
 /* Up to this length v is small, and read too few times for a copy to pay. */
 #define BR_PACK_LENGTH 32
 
@@ -47,13 +60,14 @@ BR_INLINE vf v_add_exp(const int n, float *x, size_t step, vf largest, vf sum)
 static void compute_exp(attention_head *h)
 {
     for (size_t i = 0; i < h->width; i += 16) {
-        vf largest = h->largest[i / 16], sum = v_set(0);
+        vf largest = h->largest[i / 16], sum = h->sum[i / 16];
         float *p = h->scores + i;
-        size_t j = 0;
-        for (; j + BR_CHAINS <= h->length; j += BR_CHAINS)
+        size_t j = h->from;
+        for (; j + BR_CHAINS <= h->to; j += BR_CHAINS)
             sum = v_add_exp(BR_CHAINS, p + j * h->width, h->width, largest, sum);
-        for (; j < h->length; j++)
+        for (; j < h->to; j++)
             sum = v_add_exp(1, p + j * h->width, h->width, largest, sum);
+        h->sum[i / 16] = sum;
         v_store(h->inverse + i, v_div(v_set(1), sum));
     }
 }

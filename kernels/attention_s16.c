@@ -50,9 +50,9 @@ const br_attention_s16 *br_attention_s16_select(void)
     return attention;
 }
 
-/* Values' factors, and what attention.inc.h holds for 48 queries: these, scores, packed values. */
+/* Scales, and what attention.inc.h holds for 48 queries: these, scores, packed values. */
 size_t br_attention_s16_scratch(size_t length, size_t head_dim)
 {
-    return br_round_up(length, 16) + 48 * head_dim / 2 + 48 * (length + 6) +
+    return 3 * br_round_up(length, 16) + 48 * head_dim / 2 + 48 * (length + 6) +
            (length + 1) / 2 * head_dim;
 }

@@ -10,9 +10,10 @@
  *
  *     t[j]   = sum_c q[i][c] k[j][c] (exact) * k_scale[j]
  *     e[j]   = 2^((t[j] - max t) * (q_scale[i] * log2 e))           2^x to 1e-4
- *     p[j]   = round(e[j] * P * v_scale[j] / max v_scale)           P = min(32000, 4190000 /
- * length) out[c] = sum_j p[j] v[j][c] (exact) * (max v_scale / P / sum_j e[j])
+ *     p[j]   = round(e[j] * P * v_scale[j] / max v_scale)
+ *     out[c] = sum_j p[j] v[j][c] (exact) * (max v_scale / P / sum_j e[j])
  *
+ * with P = min(32000, 4190000 / length),
  * so that sums stay below 2^31: 128 * 4095^2, and length * P * 511.
  */
 #ifndef BR_ATTENTION_S16_H

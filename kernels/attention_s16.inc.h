@@ -81,18 +81,31 @@ BR_INLINE vi br_dot(vf a, vf b, vi sum)
     return vi_dot_s16(vi_bits(a), vi_bits(b), sum);
 }
 
+BR_INLINE vi br_sum_of(vf lanes)
+{
+    return vi_bits(lanes);
+}
+
+BR_INLINE vf br_lanes_of(vi sum)
+{
+    return v_bits(sum);
+}
+
+#define BR_WHOLE_VECTORS 1
+#define BR_PIECE         256 /* exponentials of 48 queries in 2 us */
+
 typedef struct head_context {
     const br_head_s16 *head;
-    float *factor;       /* [length] what turns a token's e into its p */
-    float result_factor; /* what turns sums of p times v into floats, times the sum of e */
+    float *q_scale, *k_scale; /* [length], zeros to a multiple of 16 */
+    float *factor;            /* the same of v; then what turns a token's e into its p */
+    float result_factor;      /* what turns sums of p times v into floats, times the sum of e */
 } head_context;
 
 #include "kernels/attention.inc.h"
 
 BR_INLINE vf score_of(const attention_head *h, size_t token, vi sum)
 {
-    const br_head_s16 *head = h->context->head;
-    return v_mul(v_from_int(sum), v_set(head->k_scale[token * head->scale_stride]));
+    return v_mul(v_from_int(sum), v_set(h->context->k_scale[token]));
 }
 
 BR_INLINE vf result_of(vi sum)
@@ -100,65 +113,103 @@ BR_INLINE vf result_of(vi sum)
     return v_from_int(sum);
 }
 
-/* 2^x for x <= 0, its relative error 7.5e-5; below -64 it stays at 2^-64. */
+/*
+ * 192 + x -> 2^x for x <= 0, its relative error 8e-5; below -64 it stays at 2^-64. The last bit of
+ * 192 + x is 2^-16, so its bits shifted left by 7 are 64 in the place of an exponent, with a sign,
+ * plus x: its floor in that place, the rest r as a mantissa. The polynomial is -2^-64 * 2^r, of
+ * 1 + r; then adding exponents is all that remains. Three quarters of it are integers for the sake
+ * of the clock.
+ */
 BR_INLINE vf v_exp2(vf x)
 {
-    x = v_max(v_set(-64), x); /* NaN stays */
-    vf r = v_remainder(x), p = v_set(0x1.c3f760p-5f);
-    p = v_fma(p, r, v_set(0x1.f0de1ap-3f));
-    p = v_fma(p, r, v_set(0x1.62f31ap-1f));
-    p = v_fma(p, r, v_set(0x1.fff692p-1f));
-    return v_scale(p, v_sub(x, r));
+    const vi mantissa = vi_set(0x7fffff), one = vi_set(0x3f800000), exponent = vi_set(-0x800000);
+    vi bits = vi_shl(vi_max(vi_bits(x), vi_set(0x43000000 /* 128.0f */)), 7);
+    vf r = v_bits(vi_select(mantissa, bits, one)), p = v_set(-0x1.3f96a4p-68f);
+    p = v_fma(p, r, v_set(0x1.065aa8p-71f));
+    p = v_fma(p, r, v_set(-0x1.e93d46p-66f));
+    p = v_fma(p, r, v_set(-0x1.cefc4cp-66f));
+    return v_bits(vi_add(vi_bits(p), vi_and(bits, exponent)));
 }
 
-/* Rows j .. j + n of the scores, 16 columns -> p, pairs of rows becoming one; returns sum plus e.
+/*
+ * Rows j .. j + n of the scores, n <= 2, -> a row of p. `exponent` is what turns differences of
+ * scores into exponents of 2, by query.
  */
-BR_INLINE vf exp_rows(const size_t n, const attention_head *h, size_t j, size_t column, vf largest,
-                      vf query, vf sum)
+BR_INLINE void exp_rows(const size_t n, const size_t C, const attention_head *h, size_t j,
+                        const vf *exponent, vf *sum)
 {
-    const float *scores = h->scores + j * h->width + column, *factor = h->context->factor + j;
-    vi p[4];
-    BR_EACH_ROW (i, n) {
-        vf e = v_exp2(v_mul(v_sub(v_load(scores + i * h->width), largest), query));
-        sum = v_add(sum, e);
-        p[i] = v_round(v_mul(e, v_set(factor[i])));
-    }
-    if (n == 1)
-        p[1] = vi_set(0);
-    BR_EACH_ROW (i, (n + 1) / 2)
-        v_store(h->scores + (j / 2 + i) * h->width + column,
-                v_bits(vi_or(vi_and(p[2 * i], vi_set(0xffff)), vi_shl(p[2 * i + 1], 16))));
-    return sum;
-}
-
-/* What differences of scores are multiplied by for the exponents of 2, by query. */
-static void query_factors(const attention_head *h, float *factor)
-{
-    const br_head_s16 *head = h->context->head;
-    const float log2_e = 0x1.715476p0f;
-    for (size_t i = 0; i < h->width; i++) {
-        size_t query = h->first + (i < h->count ? i : h->count - 1);
-        factor[i] = head->q_scale[query * head->scale_stride] * log2_e;
+    const float *scores = h->scores + j * h->width, *factor = h->context->factor + j;
+    float *to = h->scores + j / 2 * h->width;
+    BR_EACH_COLUMN (c, C) {
+        vf e[2];
+        vi p[2] = {vi_set(0), vi_set(0)};
+        BR_EACH_ROW (i, n) {
+            vf difference = v_sub(v_load(scores + (i * C + c) * 16), h->largest[c]);
+            e[i] = v_exp2(v_fma(difference, exponent[c], v_set(192)));
+            /* The low bits are the nearest whole number. */
+            p[i] = vi_bits(v_fma(e[i], v_set(factor[i]), v_set(0x1.8p23f)));
+        }
+        sum[c] = v_add(sum[c], n == 2 ? v_add(e[0], e[1]) : e[0]);
+        v_store(to + 16 * c, v_bits(vi_select(vi_set(0xffff), p[0], vi_shl(p[1], 16))));
     }
 }
 
-/* scores [length, width] -> p [steps, width], in place. */
+BR_INLINE void exp_columns(const size_t C, attention_head *h)
+{
+    vf exponent[BR_QUERY_VECTORS], sum[BR_QUERY_VECTORS];
+    size_t j = h->from;
+    BR_EACH_COLUMN (c, C) {
+        vf q_scale = v_load(h->context->q_scale + h->first + 16 * c);
+        exponent[c] = v_mul(q_scale, v_set(0x1.715476p0f /* log2 e */));
+        sum[c] = h->sum[c];
+    }
+    for (; j + 2 <= h->to; j += 2)
+        exp_rows(2, C, h, j, exponent, sum);
+    if (j < h->to)
+        exp_rows(1, C, h, j, exponent, sum);
+    BR_EACH_COLUMN (c, C) {
+        /* 0 * x is NaN where a score or a query's scale is not finite. */
+        vf factor =
+            v_fma(v_mul(h->largest[c], exponent[c]), v_set(0), v_set(h->context->result_factor));
+        v_store(h->inverse + 16 * c, v_div(factor, sum[c]));
+        h->sum[c] = sum[c];
+    }
+}
+
+/* Values' scales -> factors, and result_factor; a NaN among the scales makes this NaN. */
+static void set_factors(const br_head_s16 *head, head_context *context)
+{
+    const float most = fminf(MAX_P, (float)MAX_SUM_P / (float)head->length);
+    vf largest = v_set(0), sum = v_set(0);
+    for (size_t j = 0; j < head->length; j += 16) {
+        vf v_scale = v_load(context->factor + j);
+        largest = v_max(largest, v_scale);
+        sum = v_add(sum, v_add(v_scale, v_load(context->k_scale + j)));
+    }
+    const float max_scale = v_largest(largest);
+    const vf factor = v_set(max_scale > 0 ? most / max_scale : 0);
+    for (size_t j = 0; j < head->length; j += 16)
+        v_store(context->factor + j, v_mul(v_load(context->factor + j), factor));
+    context->result_factor = max_scale / most + 0 * v_sum(sum);
+}
+
+/* scores [to, width] from `from` on -> p [steps, width], in place. */
 static void compute_exp(attention_head *h)
 {
-    float factor[16 * BR_QUERY_VECTORS];
-    query_factors(h, factor);
-    for (size_t column = 0; column < h->width; column += 16) {
-        vf largest = h->largest[column / 16], query = v_load(factor + column), sum = v_set(0);
-        size_t j = 0;
-        for (; j + 4 <= h->length; j += 4)
-            sum = exp_rows(4, h, j, column, largest, query, sum);
-        if (j + 2 <= h->length) {
-            sum = exp_rows(2, h, j, column, largest, query, sum);
-            j += 2;
-        }
-        if (j < h->length)
-            sum = exp_rows(1, h, j, column, largest, query, sum);
-        v_store(h->inverse + column, v_div(v_set(h->context->result_factor), sum));
+    if (h->first == 0 && h->from == 0)
+        set_factors(h->context->head, h->context);
+    switch (h->width / 16) {
+    case 1:
+        exp_columns(1, h);
+        break;
+#if BR_QUERY_VECTORS == 3
+    case 2:
+        exp_columns(2, h);
+        break;
+    case 3:
+        exp_columns(3, h);
+        break;
+#endif
     }
 }
 
@@ -187,28 +238,22 @@ static void pack_values(attention_head *h, float *packed)
     }
 }
 
-/* Fills context->factor and result_factor. */
-static void value_factors(head_context *context)
+/* n scales `stride` apart -> side by side, and zeros to a multiple of 16. */
+static void gather_scales(const float *scale, size_t stride, size_t n, float *to)
 {
-    const br_head_s16 *head = context->head;
-    const size_t step = head->scale_stride;
-    float largest = 0, most = (float)MAX_SUM_P / (float)head->length;
-    if (most > MAX_P)
-        most = MAX_P;
-    for (size_t j = 0; j < head->length; j++) {
-        float scale = head->v_scale[j * step];
-        if (!(scale <= largest)) /* NaN stays */
-            largest = isnan(largest) ? largest : scale;
-    }
-    float factor = largest > 0 ? most / largest : 0;
-    for (size_t j = 0; j < head->length; j++)
-        context->factor[j] = head->v_scale[j * step] * factor;
-    context->result_factor = largest / most;
+    for (size_t i = 0; i < n; i++)
+        to[i] = scale[i * stride];
+    for (size_t i = n; i % 16; i++)
+        to[i] = 0;
 }
 
 void ATTEND_S16(const br_head_s16 *head, float *scratch)
 {
-    head_context context = {.head = head, .factor = scratch};
+    const size_t tokens = br_round_up(head->length, 16);
+    head_context context = {.head = head,
+                            .q_scale = scratch,
+                            .k_scale = scratch + tokens,
+                            .factor = scratch + 2 * tokens};
     attention_head h = {.k = (const float *)(const void *)head->k,
                         .v = (const float *)(const void *)head->v,
                         .stride = head->stride / 2,
@@ -218,7 +263,8 @@ void ATTEND_S16(const br_head_s16 *head, float *scratch)
                         .steps = (head->length + 1) / 2,
                         .out_stride = head->out_stride,
                         .context = &context};
-    value_factors(&context);
-    attend(&h, (const float *)(const void *)head->q, head->rows, head->out,
-           scratch + br_round_up(head->length, 16));
+    gather_scales(head->q_scale, head->scale_stride, head->rows, context.q_scale);
+    gather_scales(head->k_scale, head->scale_stride, head->length, context.k_scale);
+    gather_scales(head->v_scale, head->scale_stride, head->length, context.factor);
+    attend(&h, (const float *)(const void *)head->q, head->rows, head->out, scratch + 3 * tokens);
 }

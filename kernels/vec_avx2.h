@@ -239,6 +239,18 @@ BR_INLINE vf v_bounded_magnitude(vf x, float limit)
     return v_min(v_set(limit), v_bits(vi_and(vi_bits(x), vi_set(INT32_MAX))));
 }
 
+BR_INLINE vi vi_select(vi mask, vi x, vi y)
+{
+    return vi_pair(
+        _mm256_or_si256(_mm256_and_si256(mask.a, x.a), _mm256_andnot_si256(mask.a, y.a)),
+        _mm256_or_si256(_mm256_and_si256(mask.b, x.b), _mm256_andnot_si256(mask.b, y.b)));
+}
+
+BR_INLINE vi vi_max(vi x, vi y)
+{
+    return vi_pair(_mm256_max_epi32(x.a, y.a), _mm256_max_epi32(x.b, y.b));
+}
+
 #define vi_shl(x, bits) vi_pair(_mm256_slli_epi32((x).a, bits), _mm256_slli_epi32((x).b, bits))
 #define vi_shr(x, bits) vi_pair(_mm256_srli_epi32((x).a, bits), _mm256_srli_epi32((x).b, bits))
 

@@ -185,6 +185,16 @@ BR_INLINE vi vi_or(vi a, vi b)
     return _mm512_or_si512(a, b);
 }
 
+BR_INLINE vi vi_select(vi mask, vi a, vi b)
+{
+    return _mm512_ternarylogic_epi32(a, mask, b, 0xe2);
+}
+
+BR_INLINE vi vi_max(vi a, vi b)
+{
+    return _mm512_max_epi32(a, b);
+}
+
 #define vi_shl(x, bits) _mm512_slli_epi32(x, bits)
 #define vi_shr(x, bits) _mm512_srli_epi32(x, bits)
 

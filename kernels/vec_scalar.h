@@ -232,6 +232,17 @@ BR_INLINE vf v_bounded_magnitude(vf x, float limit)
     return v_min(v_set(limit), v_bits(vi_and(vi_bits(x), vi_set(INT32_MAX))));
 }
 
+/* Bits of a where the mask has ones, of b elsewhere. */
+BR_INLINE vi vi_select(vi mask, vi a, vi b)
+{
+    BR_LANES(a, (mask.lane[l] & a.lane[l]) | (~mask.lane[l] & b.lane[l]));
+}
+
+BR_INLINE vi vi_max(vi a, vi b)
+{
+    BR_LANES(a, a.lane[l] > b.lane[l] ? a.lane[l] : b.lane[l]);
+}
+
 #define vi_shl(x, bits) vi_shl_(x, bits)
 #define vi_shr(x, bits) vi_shr_(x, bits)
 

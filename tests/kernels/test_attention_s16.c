@@ -252,8 +252,10 @@ Test(attention_s16, every_length)
         check(length, length, 32, FILL_RANDOM);
         check(length, length, 64, FILL_RANDOM);
     }
-    check(253, 253, 64, FILL_RANDOM);
+    for (size_t length = 253; length <= 260; length++) /* one piece, then two */
+        check(length, length, 32, FILL_RANDOM);
     check(512, 512, 64, FILL_RANDOM);
+    check(60, 771, 64, FILL_RANDOM);
     check(50, BR_S16_MAX_LENGTH, 128, FILL_RANDOM);
 }
 
@@ -264,6 +266,41 @@ Test(attention_s16, extreme_values)
             for (size_t length = 1; length <= 100; length += 11)
                 check(length, length, head_dim, fill);
     check(17, BR_S16_MAX_LENGTH, BR_S16_MAX_HEAD, FILL_LARGEST);
+}
+
+/* A scale that is not a number shows: a query's in its row, a key's or value's in all. */
+Test(attention_s16, faults_show)
+{
+    const br_attention_s16 *sets[8];
+    size_t count = supported_sets(sets);
+    for (size_t s = 0; s < count; s++)
+        for (size_t part = 0; part < 3; part++)
+            for (size_t length = 1; length <= 271; length += 30) {
+                attention_case c = make_case(length, length, 32, FILL_RANDOM);
+                size_t token = length / 2;
+                ((float *)c.head.q_scale)[token * c.head.scale_stride + part] = NAN;
+                const float *out = run(sets[s], &c);
+                for (size_t i = 0; i < length; i++)
+                    cr_assert_eq(isnan(out[i * c.head.out_stride]), part > 0 || i == token,
+                                 "%s: part %zu, row %zu of %zu", sets[s]->name, part, i, length);
+            }
+}
+
+/* The largest score takes all, however large. */
+Test(attention_s16, huge_scores)
+{
+    attention_case c = make_case(33, 33, 64, FILL_RANDOM);
+    const br_head_s16 *h = &c.head;
+    for (size_t i = 0; i < h->length; i++)
+        ((float *)h->q_scale)[i * h->scale_stride] = 1e15f;
+    const float *out = run(br_attention_s16_select(), &c);
+    double p[33], expected[64];
+    for (size_t i = 0; i < h->rows; i++) {
+        reference_row(h, i, p, expected);
+        for (size_t x = 0; x < h->head_dim; x++)
+            expect_near("attention_s16", "best", &c.base, expected[x], out[i * h->out_stride + x],
+                        1e-3, i * h->head_dim + x);
+    }
 }
 
 /* Equal values come out as they went in, however large the sums are. */
