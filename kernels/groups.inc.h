@@ -81,12 +81,14 @@ BR_INLINE float v4_sum(const v4 *x)
     return v_sum(v_add(v_add(x->part[0], x->part[1]), v_add(x->part[2], x->part[3])));
 }
 
-/* In place, BR_CHAINS vectors at a time. */
-#define BR_APPLY(function, x)                                                                      \
+/* In place, so many vectors at a time. */
+#define BR_APPLY_BY(chains, function, x)                                                           \
     do {                                                                                           \
-        _Pragma("GCC unroll 4") for (int i = 0; i < 4; i += BR_CHAINS)                             \
-            function(BR_CHAINS, (x)->part + i);                                                    \
+        _Pragma("GCC unroll 4") for (int i = 0; i < 4; i += (chains))                              \
+            function(chains, (x)->part + i);                                                       \
     } while (0)
+
+#define BR_APPLY(function, x) BR_APPLY_BY(BR_CHAINS, function, x)
 
 typedef struct v_range {
     v4 lo, hi;

@@ -10,7 +10,7 @@ BR_INLINE void activate(br_activation_kind act, v4 *x)
         BR_APPLY(v_gelu, x);
         break;
     case BR_ACTIVATION_GELU_COARSE:
-        BR_APPLY(v_gelu_coarse, x);
+        BR_APPLY_BY(BR_CHAINS < 2 ? 1 : 2, v_gelu_coarse, x); /* 4 side by side take 3 % longer */
         break;
     case BR_ACTIVATION_GELU_TANH:
         BR_APPLY(v_gelu_tanh, x);
