@@ -117,8 +117,8 @@ BR_INLINE vf result_of(vi sum)
  * 192 + x -> 2^x for x <= 0, its relative error 8e-5; below -64 it stays at 2^-64. The last bit of
  * 192 + x is 2^-16, so its bits shifted left by 7 are 64 in the place of an exponent, with a sign,
  * plus x: its floor in that place, the rest r as a mantissa. The polynomial is -2^-64 * 2^r, of
- * 1 + r; then adding exponents is all that remains. Three quarters of it are integers for the sake
- * of the clock.
+ * 1 + r; then adding exponents is all that remains. Five of eight operations are on integers,
+ * for the sake of the clock.
  */
 BR_INLINE vf v_exp2(vf x)
 {

@@ -185,23 +185,6 @@ BR_INLINE vi v_round(vf x)
     return vi_pair(_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b));
 }
 
-BR_INLINE __m256 v_remainder8(__m256 x)
-{
-    return _mm256_sub_ps(x, _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-
-BR_INLINE vf v_remainder(vf x)
-{
-    return v_pair(v_remainder8(x.a), v_remainder8(x.b));
-}
-
-/* NaN becomes INT32_MIN, then 2^0, and stays with x. */
-BR_INLINE __m256 v_power8(__m256 e)
-{
-    __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(e), _mm256_set1_epi32(127));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
-}
-
 BR_INLINE __m256 v_lookup_8(vf table, __m256i index)
 {
     __m256 low = _mm256_permutevar8x32_ps(table.a, index);
@@ -212,11 +195,6 @@ BR_INLINE __m256 v_lookup_8(vf table, __m256i index)
 BR_INLINE vf v_lookup(vf table, vi index)
 {
     return v_pair(v_lookup_8(table, index.a), v_lookup_8(table, index.b));
-}
-
-BR_INLINE vf v_scale(vf x, vf e)
-{
-    return v_mul(x, v_pair(v_power8(e.a), v_power8(e.b)));
 }
 
 BR_INLINE vi vi_add(vi x, vi y)

@@ -155,19 +155,9 @@ BR_INLINE vi v_round(vf x)
     return _mm512_cvtps_epi32(x);
 }
 
-BR_INLINE vf v_remainder(vf x)
-{
-    return _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
-
 BR_INLINE vf v_lookup(vf table, vi index)
 {
     return _mm512_permutexvar_ps(index, table);
-}
-
-BR_INLINE vf v_scale(vf x, vf e)
-{
-    return _mm512_scalef_ps(x, e);
 }
 
 BR_INLINE vi vi_add(vi a, vi b)

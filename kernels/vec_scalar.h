@@ -192,23 +192,11 @@ BR_INLINE vi v_round(vf x)
              x.lane[l] >= -0x1p31f && x.lane[l] < 0x1p31f ? (int32_t)rintf(x.lane[l]) : INT32_MIN);
 }
 
-/* x minus the nearest whole number, half to even; exact. */
-BR_INLINE vf v_remainder(vf x)
-{
-    BR_LANES(x, x.lane[l] - rintf(x.lane[l]));
-}
-
 /* For each lane the table's lane that the index's low 4 bits name. */
 BR_INLINE vf v_lookup(vf table, vi index)
 {
     vf r;
     BR_LANES(r, table.lane[index.lane[l] & 15]);
-}
-
-/* x * 2^e for whole e in -126..127; NaN where one is. */
-BR_INLINE vf v_scale(vf x, vf e)
-{
-    BR_LANES(x, isnan(e.lane[l]) ? e.lane[l] : ldexpf(x.lane[l], (int)e.lane[l]));
 }
 
 BR_INLINE vi vi_add(vi a, vi b)
