@@ -27,8 +27,12 @@ void br_drop_pages(const void *memory, size_t size)
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t begin = br_round_up((uintptr_t)memory, page);
     uintptr_t end = ((uintptr_t)memory + size) / page * page;
-    if (begin < end)
-        madvise((void *)begin, end - begin, MADV_DONTNEED); /* a wish, may be refused */
+    if (begin >= end)
+        return;
+    /* Wishes, which may be refused. Without the second the system would in time fill huge pages
+     * that are used in part. */
+    madvise((void *)begin, end - begin, MADV_DONTNEED);
+    madvise((void *)begin, end - begin, MADV_NOHUGEPAGE);
 }
 
 void *br_alloc(size_t count, size_t size)

@@ -24,7 +24,7 @@ void *br_alloc_huge(size_t size);
 
 /**
  * Gives the whole pages of this memory, allocated here or mapped from a file, back to the system:
- * what stood in them is lost, or the file's. The memory stays the caller's.
+ * what stood in them is lost, or the file's. The memory stays the caller's, without huge pages.
  */
 void br_drop_pages(const void *memory, size_t size);
 
