@@ -68,7 +68,8 @@ typedef struct br_linear_call {
     void *input;             /* scratch: lane->input.data of the lane whose block it is */
     br_quantized *quantized; /* scratch: lane->quantized of that lane */
     void *sums;              /* scratch: lane->sums[..].data; [rows rounded up to a group, n] */
-    float *dst;              /* rows dst_stride apart; may be `sums` with dst_stride = linear->n */
+    float *dst;              /* rows dst_stride apart; may be `sums` with dst_stride = linear->n,
+                              * then columns beyond linear->out become 0 */
     size_t dst_stride;
     br_qkv dst_qkv;                /* .s16 NULL, or receives the result in place of dst */
     br_activation_kind activation; /* where norm is NULL */

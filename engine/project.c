@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "engine/activations.h"
 #include "engine/lane.h"
 #include "engine/tiles.h"
@@ -136,6 +138,16 @@ static void finish(const bertrun_model *model, const br_linear_call *call,
     }
 }
 
+/* Where dst is scratch, what stands beyond its columns may be anything, NaN too. */
+static void clear_padding(const br_linear_call *call, const br_part *part)
+{
+    size_t out = call->linear->out, end = part->column + part->columns;
+    if ((const void *)call->dst != call->sums || end <= out)
+        return;
+    for (size_t r = part->row; r < part->row + part->rows; r++)
+        memset(call->dst + r * call->dst_stride + out, 0, (end - out) * sizeof *call->dst);
+}
+
 void br_lane_finish(br_lane *lane, const br_linear_call *call, const br_part *part)
 {
     size_t left = call->linear->out - part->column;
@@ -150,6 +162,7 @@ void br_lane_finish(br_lane *lane, const br_linear_call *call, const br_part *pa
         for (size_t r = 0; r < part->rows; r++)
             call->dst_ranges[part->row + r] = br_range_empty();
     finish(lane->model, call, &rows, part);
+    clear_padding(call, part);
     br_profile_end(&lane->profile, BR_PHASE_EPILOGUE, begin, lane->model->ops->name, 0);
 }
 
