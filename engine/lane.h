@@ -10,9 +10,6 @@
 /** Token rows in one task at most: weights are read once for each block. */
 enum { BR_BLOCK_ROWS = 128 };
 
-/** Panels of a wide layer that are multiplied and finished at a time, so that sums stay near. */
-enum { BR_PART_PANELS = 8 };
-
 /** oneDNN computes whole groups of rows, so that a few primitives serve every length. */
 enum { BR_ROW_GROUP = 8 };
 
@@ -58,16 +55,17 @@ typedef struct br_linear_call {
     br_phase phase;
     size_t rows;      /* 1 .. BR_BLOCK_ROWS */
     const float *src; /* [rows, linear->k]; rows up to the next group can be read */
-    br_make_rows_fn
-        make_rows; /* NULL, or makes rows of src, and their ranges, when they are needed */
+    /* NULL, or makes rows of src, and their ranges, when they are needed. */
+    br_make_rows_fn make_rows;
     const void *rows_context;
     /* Where linear needs ranges: [rows] of each row of src; or the one that all rows share; both
      * NULL: each row's is found. */
     const br_range *ranges, *range;
-    bool warm;               /* this call's weights were read just before, too */
+    bool warm;               /* weights were read just before, too; an LSTM's, else unused */
     void *input;             /* scratch: lane->input.data of the lane whose block it is */
     br_quantized *quantized; /* scratch: lane->quantized of that lane */
-    void *sums;              /* scratch: lane->sums[..].data; [rows rounded up to a group, n] */
+    void *sums;              /* scratch: lane->sums[..].data; [rows rounded up to a group, n];
+                              * by tiles only a LayerNorm's are there */
     float *dst;              /* rows dst_stride apart; may be `sums` with dst_stride = linear->n,
                               * then columns beyond linear->out become 0 */
     size_t dst_stride;
@@ -85,7 +83,7 @@ bool br_lane_multiply(br_lane *lane, const br_linear_call *call);
 
 /** Some of a call's sums. */
 typedef struct br_part {
-    int32_t *sums; /* the first; rows `stride` apart */
+    int32_t *sums; /* the first, or floats; rows `stride` apart */
     size_t stride;
     size_t row, rows; /* of the call */
     size_t column, columns;

@@ -23,6 +23,9 @@ typedef struct step_task {
 /* A panel is the gates of so many units. */
 enum { PANEL_UNITS = BR_GEMM_PANEL / 4 };
 
+/* Panels that are multiplied and go through the cell at a time, so that sums stay near. */
+enum { PART_PANELS = 8 };
+
 static br_linear_row gates_row(const br_linear *linear, size_t first, size_t units)
 {
     return (br_linear_row){.n = 4 * units, .columns = br_columns_from(&linear->columns, 4 * first)};
@@ -57,7 +60,7 @@ static void run_panels(void *argument, size_t index, int worker)
     size_t panels = task->call.linear->n / BR_GEMM_PANEL;
     size_t threads = (size_t)task->session->threads, end = panels * (index + 1) / threads;
     for (size_t panel = panels * index / threads, next; panel < end; panel = next) {
-        next = end - panel < BR_PART_PANELS ? end : panel + BR_PART_PANELS;
+        next = end - panel < PART_PANELS ? end : panel + PART_PANELS;
         size_t stride = (next - panel) * BR_GEMM_PANEL;
         br_lane_multiply_panels(lane, &task->call, panel, next, lane->sums[0].data, stride);
         run_cells(task, panel, next, lane->sums[0].data, stride);

@@ -12,6 +12,9 @@ enum {
     HEAD_PANELS = 6 /* so many hold whole attention heads, of up to 128 channels */
 };
 
+_Static_assert(HEAD_PANELS *BR_GEMM_PANEL % 96 == 0 && HEAD_PANELS * BR_GEMM_PANEL % 128 == 0,
+               "whole heads");
+
 static size_t panels_of_part(const br_linear_call *call)
 {
     size_t fit = PART_BYTES / (call->linear->k * BR_GEMM_PANEL);

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 enum {
-    BR_GEMM_MAX_TILE = 24, /* rows of a tile */
+    BR_GEMM_MAX_TILE = 18, /* rows of a tile */
     BR_GEMM_PANEL = 64,    /* output channels of a panel; k is a multiple of it too */
     BR_GEMM_MAX_DEPTH = 65536,
 };
@@ -50,7 +50,7 @@ typedef struct br_gemm {
     br_gemm_fn run;
     /**
      * The same by tiles, for who wants to do something else between them. dst: first of [rows,
-     * panels * 64].
+     * panels * 64], rows `dst_stride` apart.
      */
     void (*run_tile)(br_gemm_tile *tile, int32_t *dst, size_t dst_stride);
     /** Rows of the next tile, `left` of `all` being left; few rows are one tile. */

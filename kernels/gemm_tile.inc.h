@@ -54,6 +54,8 @@ enum {
     MAX_TALL = TILE_ROWS == 6 ? 8 : MAX_ROWS - 1
 };
 
+_Static_assert(FEW_PASSES *TILE_ROWS <= BR_GEMM_MAX_TILE, "tiles are larger than their memory");
+
 /*
  * rows x (vecs * VEC_LANES) outputs; `rows`, `vecs` and `lines` are constants where this is
  * inlined. src: the part's first input of [rows, k]; weights: a panel [depth / 4][64][4] from its

@@ -26,7 +26,8 @@ typedef struct problem {
 
 enum { SLACK = 5, CANARY = 0x5a5a5a5a };
 
-static const size_t ROWS[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 31, 64};
+static const size_t ROWS[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
+                              11, 12, 13, 14, 16, 18, 19, 25, 31, 64};
 static const size_t SHAPES[][2] = {{64, 64}, {128, 64}, {64, 128}, {192, 384}, {64, 3072}};
 
 static void fill(problem *p)
