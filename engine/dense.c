@@ -8,11 +8,6 @@ typedef struct dense_task {
     bool shared;
 } dense_task;
 
-static br_range join(br_range a, br_range b)
-{
-    return (br_range){a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
-}
-
 static br_range range_of_rows(const br_ops *ops, const br_dense_call *call)
 {
     size_t k = call->linear->k, in = call->linear->in;
@@ -21,7 +16,7 @@ static br_range range_of_rows(const br_ops *ops, const br_dense_call *call)
         br_range row = ops->range(call->src + r * k, in);
         if (!(row.lo <= row.hi))
             return row; /* nothing but NaN: the fault must show in the result */
-        range = join(range, row);
+        range = br_range_union(range, row);
     }
     return range;
 }

@@ -324,7 +324,8 @@ void br_linear_free(br_linear *linear)
     *linear = (br_linear){0};
 }
 
-double br_linear_operations(const br_linear *linear, size_t rows)
+double br_linear_operations(const br_linear *linear, size_t rows, size_t columns)
 {
-    return 2.0 * (double)rows * (double)linear->in * (double)linear->out;
+    double part = (double)columns / (double)linear->n;
+    return 2.0 * (double)rows * (double)linear->in * (double)linear->out * part;
 }

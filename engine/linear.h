@@ -84,7 +84,7 @@ br_columns br_columns_from(const br_columns *all, size_t first);
 /** Whether its input's range must be known. */
 bool br_linear_needs_range(const br_linear *linear);
 
-/** Multiplications and additions for `rows` rows. */
-double br_linear_operations(const br_linear *linear, size_t rows);
+/** Multiplications and additions for `rows` rows and `columns` of n. */
+double br_linear_operations(const br_linear *linear, size_t rows, size_t columns);
 
 #endif

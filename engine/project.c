@@ -96,9 +96,9 @@ void br_lane_multiply_panels(br_lane *lane, const br_linear_call *call, size_t f
     double begin = br_profile_begin(&lane->profile);
     const char *name = run_own(lane, call, (const char *)linear->packed + first_panel * panel_bytes,
                                end_panel - first_panel, sums, stride);
-    br_profile_end(&lane->profile, call->phase, begin, name,
-                   br_linear_operations(linear, call->rows) * (double)(end_panel - first_panel) *
-                       BR_GEMM_PANEL / (double)linear->n);
+    br_profile_end(
+        &lane->profile, call->phase, begin, name,
+        br_linear_operations(linear, call->rows, (end_panel - first_panel) * BR_GEMM_PANEL));
 }
 
 static bertrun_status multiply_by_onednn(br_lane *lane, const br_linear_call *call,
@@ -114,7 +114,7 @@ static bertrun_status multiply_by_onednn(br_lane *lane, const br_linear_call *ca
     if (!br_onednn_run(lane->onednn, primitive, input, linear->packed, call->sums))
         return br_fail(&lane->error, BERTRUN_ERR_INTERNAL, "oneDNN failed in %s", name);
     br_profile_end(&lane->profile, call->phase, begin, name,
-                   br_linear_operations(linear, call->rows));
+                   br_linear_operations(linear, call->rows, linear->n));
     return BERTRUN_OK;
 }
 

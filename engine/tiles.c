@@ -39,43 +39,49 @@ static void multiply(br_lane *lane, const br_linear_call *call, br_gemm_tile *ti
     double begin = br_profile_begin(&lane->profile);
     gemm->run_tile(tile, part->sums, part->stride);
     br_profile_end(&lane->profile, call->phase, begin, gemm->name,
-                   br_linear_operations(call->linear, tile->rows) *
-                       (double)(tile->panels * BR_GEMM_PANEL) / (double)call->linear->n);
+                   br_linear_operations(call->linear, tile->rows, part->columns));
 }
 
-/* A LayerNorm needs whole rows: their sums stay until the last panels have been multiplied. */
-static void finish_norm(br_lane *lane, const br_linear_call *call, const br_part *part)
+/* Where a tile's sums go: those of a LayerNorm, which needs whole rows, stay beside the others. */
+static br_part part_of_tile(br_lane *lane, const br_linear_call *call, const br_gemm_tile *tile,
+                            size_t row, size_t column)
 {
-    size_t row = part->row;
-    if (part->column + part->columns == call->linear->n)
-        br_lane_finish_rows(lane, call, row, row + part->rows);
+    size_t columns = tile->panels * BR_GEMM_PANEL, n = call->linear->n;
+    br_part part = {lane->tile, columns, row, tile->rows, column, columns};
+    if (call->norm) {
+        part.sums = (int32_t *)call->sums + row * n + column;
+        part.stride = n;
+    }
+    return part;
+}
+
+static void finish_tile(br_lane *lane, const br_linear_call *call, const br_part *part)
+{
+    if (!call->norm)
+        br_lane_finish(lane, call, part);
+    else if (part->column + part->columns == call->linear->n)
+        br_lane_finish_rows(lane, call, part->row, part->row + part->rows);
 }
 
 /* All rows times the panels from `first` on. */
-static void run_part(br_lane *lane, const br_linear_call *call, size_t first, size_t panels)
+static void run_panels(br_lane *lane, const br_linear_call *call, size_t first, size_t panels)
 {
-    const br_linear *linear = call->linear;
     const br_gemm *gemm = lane->model->gemm;
-    size_t k = linear->k, column = first * BR_GEMM_PANEL, columns = panels * BR_GEMM_PANEL;
-    const int8_t *packed = (const int8_t *)linear->packed + column * k;
+    size_t k = call->linear->k, panel_bytes = k * BR_GEMM_PANEL;
+    const int8_t *packed = (const int8_t *)call->linear->packed + first * panel_bytes;
     br_gemm_tile tile = {.all_rows = call->rows,
                          .k = k,
                          .packed = packed,
                          .panels = panels,
-                         .ahead = packed + columns * k};
+                         .ahead = packed + panels * panel_bytes};
     for (size_t row = 0; row < call->rows; row += tile.rows) {
         tile.rows = gemm->tile_rows(call->rows, call->rows - row);
         tile.src = (const uint8_t *)call->input + row * k;
-        br_part part = {lane->tile, columns, row, tile.rows, column, columns};
-        if (call->norm)
-            part.sums = (int32_t *)call->sums + row * linear->n + column, part.stride = linear->n;
+        br_part part = part_of_tile(lane, call, &tile, row, first * BR_GEMM_PANEL);
         if (first == 0)
             make_input(lane, call, row, tile.rows);
         multiply(lane, call, &tile, &part);
-        if (call->norm)
-            finish_norm(lane, call, &part);
-        else
-            br_lane_finish(lane, call, &part);
+        finish_tile(lane, call, &part);
     }
 }
 
@@ -84,6 +90,6 @@ void br_linear_by_tiles(br_lane *lane, const br_linear_call *call)
     size_t panels = call->linear->n / BR_GEMM_PANEL, most = panels_of_part(call);
     for (size_t first = 0, count; first < panels; first += count) {
         count = panels - first < most ? panels - first : most;
-        run_part(lane, call, first, count);
+        run_panels(lane, call, first, count);
     }
 }

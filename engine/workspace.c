@@ -4,7 +4,8 @@
 
 #include "engine/activations.h"
 
-/* What a block's sums may take: three quarters of a second-level cache of 1 MiB. */
+/* What a block's widest rows, floats or sums, may take: three quarters of a second-level cache of
+ * 1 MiB. */
 enum { SUMS_BYTES = 3 << 18 };
 
 /* A group's rows: what a layer reads and writes of them fits such a cache, too. */

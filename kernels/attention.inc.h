@@ -51,7 +51,7 @@ typedef struct attention_head {
     vf largest[BR_QUERY_VECTORS];
     vf sum[BR_QUERY_VECTORS];             /* of the softmax */
     float inverse[16 * BR_QUERY_VECTORS]; /* what sums of p times v are multiplied by */
-    head_context *context;
+    const head_context *context;
 } attention_head;
 
 BR_INLINE vf score_of(const attention_head *h, size_t token, br_sum sum);

@@ -196,8 +196,6 @@ static void set_factors(const br_head_s16 *head, head_context *context)
 /* scores [to, width] from `from` on -> p [steps, width], in place. */
 static void compute_exp(attention_head *h)
 {
-    if (h->first == 0 && h->from == 0)
-        set_factors(h->context->head, h->context);
     switch (h->width / 16) {
     case 1:
         exp_columns(1, h);
@@ -266,5 +264,6 @@ void ATTEND_S16(const br_head_s16 *head, float *scratch)
     gather_scales(head->q_scale, head->scale_stride, head->rows, context.q_scale);
     gather_scales(head->k_scale, head->scale_stride, head->length, context.k_scale);
     gather_scales(head->v_scale, head->scale_stride, head->length, context.factor);
+    set_factors(head, &context);
     attend(&h, (const float *)(const void *)head->q, head->rows, head->out, scratch + 3 * tokens);
 }

@@ -116,12 +116,6 @@ BR_INLINE br_range v_range_fold(const v_range *range)
                       v_largest(v_max(v_max(hi[0], hi[1]), v_max(hi[2], hi[3])))};
 }
 
-/* Neither has NaN. */
-BR_INLINE br_range br_range_union(br_range a, br_range b)
-{
-    return (br_range){a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
-}
-
 /* ------------------------------------------------------------------------------ linear layers */
 
 BR_INLINE br_linear_row row_of(const br_linear_rows *rows, bool integers, size_t r)

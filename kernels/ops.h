@@ -30,6 +30,12 @@ static inline br_range br_range_empty(void)
     return (br_range){INFINITY, -INFINITY};
 }
 
+/** The smallest range that holds both; neither has NaN. */
+static inline br_range br_range_union(br_range a, br_range b)
+{
+    return (br_range){a.lo < b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
+}
+
 /**
  * A quantized row: x[j] ~ scale * q[j] + lo, with q in 0..255 (affine u8; lo is the value of q =
  * 0).
