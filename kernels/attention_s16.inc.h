@@ -10,20 +10,22 @@ enum { LEVELS_QK = 4095, LEVELS_V = 511, MAX_P = 32000, MAX_SUM_P = 4190000 };
 #define BR_EACH_VECTOR_OF(v, n) _Pragma("GCC unroll 8") for (size_t v = 0; v < (n); v++)
 
 /*
- * One head's part, from column j on: n vectors. A width of 0 or NaN makes products that are NaN,
- * and so zeros; the scale of one that is not finite is NaN.
+ * One head's part, from column j on: n vectors. Magnitudes are compared as integers, where NaN is
+ * the largest. A width of 0 or NaN makes products that are NaN, and so zeros; the scale of one that
+ * is not finite is NaN.
  */
 BR_INLINE float quantize_head(const br_linear_row *row, const bool integers, size_t j,
                               const size_t n, float levels, int16_t *y)
 {
-    vf z[BR_S16_MAX_HEAD / 16], largest = v_set(0);
+    vf z[BR_S16_MAX_HEAD / 16];
+    vi largest = vi_set(0);
     BR_EACH_VECTOR_OF(v, n)
     {
         z[v] = row_vector(row, integers, j + 16 * v, 16);
-        vf magnitude = v_bits(vi_and(vi_bits(z[v]), vi_set(INT32_MAX)));
-        largest = v == 0 ? magnitude : v_max(largest, magnitude);
+        vi magnitude = vi_and(vi_bits(z[v]), vi_set(INT32_MAX));
+        largest = v == 0 ? magnitude : vi_max(largest, magnitude);
     }
-    float width = v_largest(largest);
+    float width = vi_largest_float(largest);
     vf factor = v_set(levels / width);
     BR_EACH_VECTOR_OF(v, n / 2)
     vi_store_s16(y + j + 32 * v, v_round(v_mul(z[2 * v], factor)),

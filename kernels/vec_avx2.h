@@ -229,6 +229,11 @@ BR_INLINE vi vi_max(vi x, vi y)
     return vi_pair(_mm256_max_epi32(x.a, y.a), _mm256_max_epi32(x.b, y.b));
 }
 
+BR_INLINE float vi_largest_float(vi x)
+{
+    return br_largest_float8(_mm256_max_epi32(x.a, x.b));
+}
+
 #define vi_shl(x, bits) vi_pair(_mm256_slli_epi32((x).a, bits), _mm256_slli_epi32((x).b, bits))
 #define vi_shr(x, bits) vi_pair(_mm256_srli_epi32((x).a, bits), _mm256_srli_epi32((x).b, bits))
 

@@ -185,6 +185,12 @@ BR_INLINE vi vi_max(vi a, vi b)
     return _mm512_max_epi32(a, b);
 }
 
+BR_INLINE float vi_largest_float(vi x)
+{
+    return br_largest_float8(
+        _mm256_max_epi32(_mm512_castsi512_si256(x), _mm512_extracti32x8_epi32(x, 1)));
+}
+
 #define vi_shl(x, bits) _mm512_slli_epi32(x, bits)
 #define vi_shr(x, bits) _mm512_srli_epi32(x, bits)
 

@@ -231,6 +231,16 @@ BR_INLINE vi vi_max(vi a, vi b)
     BR_LANES(a, a.lane[l] > b.lane[l] ? a.lane[l] : b.lane[l]);
 }
 
+/* The float whose bits are the largest lane. */
+BR_INLINE float vi_largest_float(vi x)
+{
+    float largest;
+    for (int l = 1; l < 16; l++)
+        x.lane[0] = x.lane[l] > x.lane[0] ? x.lane[l] : x.lane[0];
+    memcpy(&largest, x.lane, sizeof largest);
+    return largest;
+}
+
 #define vi_shl(x, bits) vi_shl_(x, bits)
 #define vi_shr(x, bits) vi_shr_(x, bits)
 

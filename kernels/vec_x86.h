@@ -22,4 +22,12 @@ BR_FOLD8(br_smallest8, _mm_min_ps, _mm_min_ss)
 BR_FOLD8(br_largest8, _mm_max_ps, _mm_max_ss)
 #undef BR_FOLD8
 
+BR_INLINE float br_largest_float8(__m256i x)
+{
+    __m128i y = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    y = _mm_max_epi32(y, _mm_shuffle_epi32(y, 0x4e));
+    y = _mm_max_epi32(y, _mm_shuffle_epi32(y, 0xb1));
+    return _mm_cvtss_f32(_mm_castsi128_ps(y));
+}
+
 #endif

@@ -120,6 +120,31 @@ Test(attention_s16, projection)
                         check_projection(rows, heads, head_dim, p, floats);
 }
 
+static void check_fault(const br_attention_s16 *set, size_t head_dim, size_t place, float fault)
+{
+    kernel_case c = {3 * head_dim, PATTERN_NORMAL, head_dim};
+    guarded_reset();
+    br_linear_rows rows = make_rows(&c, 1, true);
+    ((float *)rows.acc)[head_dim + place] = fault;
+    projected p = project(set, &rows, head_dim);
+    cr_assert(isfinite(p.scale[0]) && isfinite(p.scale[2]));
+    cr_assert(isnan(p.scale[1]), "%s: %g at %zu of %zu", set->name, (double)fault, place, head_dim);
+    for (size_t j = head_dim; j < 2 * head_dim; j++)
+        cr_assert(p.y[j] == 0);
+}
+
+Test(attention_s16, one_value_that_is_not_finite_shows_in_its_heads_scale)
+{
+    static const float FAULTS[] = {NAN, -NAN, INFINITY, -INFINITY};
+    const br_attention_s16 *sets[8];
+    size_t set_count = supported_sets(sets);
+    for (size_t s = 0; s < set_count; s++)
+        for (size_t head_dim = 32; head_dim <= BR_S16_MAX_HEAD; head_dim += 32)
+            for (size_t place = 0; place < head_dim; place++)
+                for (size_t f = 0; f < sizeof FAULTS / sizeof *FAULTS; f++)
+                    check_fault(sets[s], head_dim, place, FAULTS[f]);
+}
+
 /* ---------------------------------------------------------------------------- the attention */
 
 typedef struct attention_case {
