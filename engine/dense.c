@@ -74,36 +74,36 @@ typedef struct shared_task {
     size_t parts;
 } shared_task;
 
-/* The half-open part `index` of `count` things. */
-typedef struct part {
+/* What thread `index` does of `count` things, half-open. */
+typedef struct share {
     size_t first, end;
-} part;
+} share;
 
-static part part_of(const shared_task *task, size_t count, size_t index)
+static share share_of(const shared_task *task, size_t count, size_t index)
 {
-    return (part){count * index / task->parts, count * (index + 1) / task->parts};
+    return (share){count * index / task->parts, count * (index + 1) / task->parts};
 }
 
-static void quantize_part(void *argument, size_t index, int worker)
+static void quantize_share(void *argument, size_t index, int worker)
 {
     const shared_task *task = argument;
-    part rows = part_of(task, task->call.rows, index);
+    share rows = share_of(task, task->call.rows, index);
     br_lane_quantize(task->work->lanes[worker], &task->call, rows.first, rows.end);
 }
 
-static void multiply_part(void *argument, size_t index, int worker)
+static void multiply_share(void *argument, size_t index, int worker)
 {
     const shared_task *task = argument;
-    part panels = part_of(task, task->call.linear->n / BR_GEMM_PANEL, index);
+    share panels = share_of(task, task->call.linear->n / BR_GEMM_PANEL, index);
     br_lane_multiply_panels(task->work->lanes[worker], &task->call, panels.first, panels.end,
                             (int32_t *)task->call.sums + panels.first * BR_GEMM_PANEL,
                             task->call.linear->n);
 }
 
-static void finish_part(void *argument, size_t index, int worker)
+static void finish_share(void *argument, size_t index, int worker)
 {
     const shared_task *task = argument;
-    part rows = part_of(task, task->call.rows, index);
+    share rows = share_of(task, task->call.rows, index);
     br_lane_finish_rows(task->work->lanes[worker], &task->call, rows.first, rows.end);
 }
 
@@ -130,10 +130,10 @@ static void run_shared(br_workspace *work, const dense_task *dense)
                  .norm = call->norm},
     };
     if (call->linear->type == BR_MATMUL_U8S8)
-        br_pool_run(work->pool, task.parts, quantize_part, &task);
-    br_pool_run(work->pool, task.parts, multiply_part, &task);
+        br_pool_run(work->pool, task.parts, quantize_share, &task);
+    br_pool_run(work->pool, task.parts, multiply_share, &task);
     if (!call->sums)
-        br_pool_run(work->pool, task.parts, finish_part, &task);
+        br_pool_run(work->pool, task.parts, finish_share, &task);
 }
 
 bool br_shares_columns(const br_workspace *work, const br_linear *linear, size_t rows)
