@@ -35,7 +35,7 @@ cli_exit convert_options_run(convert_options *options)
 {
     calibration_texts texts = {0};
     cli_exit code = CLI_OK;
-    if (!options->output)
+    if (!options->output || !*options->output)
         return cli_usage("--output: missing, see --help");
     if (options->texts)
         code = calibration_texts_read(&texts, options->texts, &options->table);

@@ -33,6 +33,7 @@ test_unknown_command_and_options() {
   expect 2 'one MODEL' "$bertrun" info
   expect 2 'one DIRECTORY' "$bertrun" convert
   expect 2 '--output: missing' "$bertrun" convert "$bert"
+  expect 2 '--output: missing' "$bertrun" convert "$bert" -o ''
 }
 
 test_bad_values_name_their_option() {
