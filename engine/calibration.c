@@ -27,15 +27,6 @@ void br_calibration_log(const br_calibration *calibration, const char *format, .
     calibration->settings->log(calibration->settings->log_data, line);
 }
 
-float *br_calibration_widen(const br_tensor *tensor)
-{
-    size_t count = br_tensor_count(tensor);
-    float *out = br_alloc(count, sizeof *out);
-    if (out)
-        br_tensor_to_f32(tensor, 0, count, out);
-    return out;
-}
-
 float br_calibration_row_factor(const br_ops *ops, const float *row, size_t n)
 {
     float squares = ops->sum_squares(row, n);

@@ -43,7 +43,4 @@ float br_calibration_row_factor(const br_ops *ops, const float *row, size_t n);
 void br_calibration_log(const br_calibration *calibration, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** A whole tensor as f32, or NULL where memory cannot be had; br_free() it. */
-float *br_calibration_widen(const br_tensor *tensor);
-
 #endif

@@ -115,7 +115,7 @@ static bertrun_status add_to_bias(const br_calibration *c, const br_linear_sourc
     const br_tensor *bias = br_checkpoint_find(c->checkpoint, "%s.bias", name);
     if (!bias)
         return BERTRUN_OK;
-    float *values = br_calibration_widen(bias);
+    float *values = br_tensor_widen(bias);
     if (!values)
         return br_fail_nomem(error);
     for (size_t j = 0; j < bias->shape[0]; j++)

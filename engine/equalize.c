@@ -192,7 +192,7 @@ static bertrun_status divide_rows(const br_calibration *c, const char *module, c
                                   const float *factors, bertrun_error *error)
 {
     const br_tensor *tensor = br_checkpoint_find(c->checkpoint, "%s.%s", module, part);
-    float *values = br_calibration_widen(tensor);
+    float *values = br_tensor_widen(tensor);
     if (!values)
         return br_fail_nomem(error);
     size_t rows = tensor->shape[0], columns = br_tensor_count(tensor) / rows;
@@ -206,7 +206,7 @@ static bertrun_status multiply_columns(const br_calibration *c, const char *weig
                                        const float *factors, bertrun_error *error)
 {
     const br_tensor *tensor = br_checkpoint_find(c->checkpoint, "%s", weight);
-    float *values = br_calibration_widen(tensor);
+    float *values = br_tensor_widen(tensor);
     if (!values)
         return br_fail_nomem(error);
     size_t rows = tensor->shape[0], columns = tensor->shape[1];
@@ -224,7 +224,7 @@ static bertrun_status scale_vector(const br_calibration *c, const char *module, 
     char name[BR_TENSOR_NAME_SIZE];
     snprintf(name, sizeof name, "%s.%s", module, part);
     const br_tensor *before = br_checkpoint_find(c->checkpoint, "%s", name);
-    float *values = before ? br_calibration_widen(before) : br_alloc(count, sizeof *values);
+    float *values = before ? br_tensor_widen(before) : br_alloc(count, sizeof *values);
     if (!values)
         return br_fail_nomem(error);
     for (size_t k = 0; k < count; k++)

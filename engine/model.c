@@ -36,16 +36,6 @@ static bertrun_status check_settings(const bertrun_model_settings *settings, ber
 
 /* ----------------------------------------------------------------------------- small tensors */
 
-/* A whole tensor as f32, or NULL where memory cannot be had. */
-static float *widen(const br_tensor *tensor)
-{
-    size_t count = br_tensor_count(tensor);
-    float *out = br_alloc(count, sizeof *out);
-    if (out)
-        br_tensor_to_f32(tensor, 0, count, out);
-    return out;
-}
-
 static bertrun_status load_embeddings(bertrun_model *model, bertrun_error *error)
 {
     br_embeddings *embeddings = &model->embeddings;
@@ -53,12 +43,15 @@ static bertrun_status load_embeddings(bertrun_model *model, bertrun_error *error
     embeddings->word = br_checkpoint_find(checkpoint, "embeddings.word_embeddings.weight");
     embeddings->word_scale =
         br_checkpoint_find(checkpoint, "embeddings.word_embeddings.weight_scale");
-    embeddings->position =
-        widen(br_checkpoint_find(checkpoint, "embeddings.position_embeddings.weight"));
-    if (model->config->type_vocab_size > 0)
-        embeddings->token_type =
-            widen(br_checkpoint_find(checkpoint, "embeddings.token_type_embeddings.weight"));
-    if (!embeddings->position || (model->config->type_vocab_size > 0 && !embeddings->token_type))
+    const br_tensor *position =
+        br_checkpoint_find(checkpoint, "embeddings.position_embeddings.weight");
+    const br_tensor *token_type =
+        model->config->type_vocab_size > 0
+            ? br_checkpoint_find(checkpoint, "embeddings.token_type_embeddings.weight")
+            : NULL;
+    embeddings->position = br_tensor_widen(position);
+    embeddings->token_type = token_type ? br_tensor_widen(token_type) : NULL;
+    if (!embeddings->position || (token_type && !embeddings->token_type))
         return br_fail_nomem(error);
     return br_layer_norm_load(&embeddings->layer_norm, model->checkpoint, "embeddings.LayerNorm",
                               error);

@@ -84,7 +84,7 @@ static bertrun_status round_tensor(const rounder *r, const br_hessian *hessian,
     br_checkpoint *checkpoint = r->calibration->checkpoint;
     if (br_convert_keeps(r->calibration->settings, weight))
         return BERTRUN_OK;
-    float *wide = br_calibration_widen(weight), *scales = br_alloc(rows, sizeof *scales);
+    float *wide = br_tensor_widen(weight), *scales = br_alloc(rows, sizeof *scales);
     int8_t *q = br_alloc(rows * in, 1);
     bertrun_status status = wide && scales && q ? BERTRUN_OK : br_fail_nomem(error);
     if (status == BERTRUN_OK)

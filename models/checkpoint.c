@@ -225,15 +225,13 @@ static bertrun_status check_finite(const br_found *found, bertrun_error *error)
 static bertrun_status narrow(br_checkpoint *checkpoint, bertrun_error *error)
 {
     br_tensor *tensor = &checkpoint->tensors[checkpoint->num_tensors - 1];
-    size_t count = br_tensor_count(tensor);
-    float *values = br_alloc(count, sizeof *values);
+    float *values = br_tensor_widen(tensor);
     if (!values)
         return br_fail_nomem(error);
-    br_tensor_to_f32(tensor, 0, count, values);
     checkpoint->owned[checkpoint->num_tensors - 1] = values;
     tensor->data = values;
+    tensor->bytes = br_tensor_count(tensor) * sizeof *values;
     tensor->dtype = BR_DTYPE_F32;
-    tensor->bytes = count * sizeof *values;
     return BERTRUN_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/half.h"
+#include "common/memory.h"
 
 static const struct {
     const char *name;
@@ -84,6 +85,15 @@ void br_tensor_to_f32(const br_tensor *tensor, size_t begin, size_t count, float
         for (size_t i = 0; i < count; i++)
             out[i] = br_f16_to_f32(load_u16(bytes, i));
     }
+}
+
+float *br_tensor_widen(const br_tensor *tensor)
+{
+    size_t count = br_tensor_count(tensor);
+    float *out = br_alloc(count, sizeof *out);
+    if (out)
+        br_tensor_to_f32(tensor, 0, count, out);
+    return out;
 }
 
 float br_scale_of_row(const br_tensor *scale, size_t r)

@@ -56,6 +56,9 @@ size_t br_tensor_count(const br_tensor *tensor);
 /** Widens F32, F16 or BF16 elements [begin, begin + count) to f32, or rounds F64 ones. */
 void br_tensor_to_f32(const br_tensor *tensor, size_t begin, size_t count, float *out);
 
+/** A whole tensor as f32, or NULL where memory cannot be had; br_free() it. */
+float *br_tensor_widen(const br_tensor *tensor);
+
 /**
  * Row r of a matrix of so many columns as f32; S8 elements are multiplied by their row's scale
  * (`scale` is unused for other types).
