@@ -29,6 +29,19 @@ static bertrun_status choose_int8(bertrun_model *model, bertrun_error *error)
     return BERTRUN_OK;
 }
 
+/* Of a file whose linear layers are all kept, a decoder that shares the embeddings' int8 weights.
+ */
+static bool computes_in_int8(const bertrun_model *model)
+{
+    const br_tensor *tensors;
+    size_t count = br_checkpoint_tensors(model->checkpoint, &tensors);
+    bool any = false;
+    for (size_t i = 0; i < count; i++)
+        any |= tensors[i].dtype == BR_DTYPE_S8;
+    return model->info.precision == BERTRUN_PRECISION_INT8 ||
+           (model->settings.precision == BERTRUN_PRECISION_AUTO && any);
+}
+
 /*
  * Integers where activations are int8 anyway; f32 for shapes that the kernel does not take, and
  * where PyTorch's results are asked for, whose attention is f32.
@@ -107,5 +120,5 @@ bertrun_status br_choose_kernels(bertrun_model *model, bertrun_error *error)
         model->attention = NULL;
     if (computes_in_bf16(model))
         choose_bf16(model);
-    return model->info.precision == BERTRUN_PRECISION_INT8 ? choose_int8(model, error) : BERTRUN_OK;
+    return computes_in_int8(model) ? choose_int8(model, error) : BERTRUN_OK;
 }

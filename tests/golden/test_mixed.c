@@ -76,3 +76,44 @@ Test(mixed, threads_change_nothing)
     free(one);
     golden_close(&set);
 }
+
+/* The best word for the text's one mask, and its score. */
+static float best_fill(const char *path, int32_t *id)
+{
+    static const bertrun_input text = {.text = "a [MASK] b", .length = 10};
+    bertrun_error error;
+    bertrun_masks masks;
+    bertrun_model *model = fixture_model(path, BERTRUN_PRECISION_AUTO, BERTRUN_ACTIVATIONS_AUTO);
+    bertrun_session *session = fixture_session(model, 1, 0);
+    golden_require(bertrun_fill_masks(session, &text, 1, 1, &masks, &error), &error);
+    cr_assert_eq(masks.offsets[1], 1);
+    const bertrun_fill fill = masks.masks[0].fills[0];
+    *id = fill.id;
+    bertrun_session_close(&session);
+    bertrun_model_close(&model);
+    return fill.score;
+}
+
+/*
+ * The decoder multiplies the embeddings' int8 weights, though every linear layer is kept; without
+ * VNNI oneDNN has another layout for them, and saturates.
+ */
+Test(mixed, a_decoder_of_int8_embeddings_is_exact_without_vnni)
+{
+    static const bertrun_keep all = {"*", BERTRUN_DTYPE_F32};
+    static const char path[] = "kept.bin";
+    int32_t id, kept_id;
+    bertrun_error error;
+    bertrun_convert_settings settings;
+    char folder[1024];
+    snprintf(folder, sizeof folder, "%s/tiny/bert-mlm", getenv("BERTRUN_GOLDEN"));
+    bertrun_convert_settings_init(&settings);
+    settings.keep = &all;
+    settings.num_keep = 1;
+    cr_assert_eq(setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1), 0);
+    golden_require(bertrun_convert(folder, path, &settings, &error), &error);
+    float score = best_fill(folder, &id), kept_score = best_fill(path, &kept_id);
+    cr_expect_eq(kept_id, id);
+    cr_expect_float_eq(kept_score, score, 0.01f);
+    remove(path);
+}
