@@ -32,19 +32,15 @@ static br_quantized *quantized_of_block(const br_dense_call *call, br_lane *lane
     return call->sums ? call->quantized + first : lane->quantized;
 }
 
-static void dense_block(void *argument, size_t index, int worker)
+/* Rows [first, first + rows), on a lane's memory. */
+static br_linear_call call_of_rows(const dense_task *task, br_lane *lane, size_t first, size_t rows)
 {
-    const dense_task *task = argument;
     const br_dense_call *call = task->call;
-    const br_linear *linear = call->linear;
-    br_lane *lane = task->work->lanes[worker];
-    size_t first = index * task->blocks.block_rows;
-    size_t rows = br_block_length(&task->blocks, index);
-    br_linear_call block = {
-        .linear = linear,
+    return (br_linear_call){
+        .linear = call->linear,
         .phase = call->phase,
         .rows = rows,
-        .src = call->src + first * linear->k,
+        .src = call->src + first * call->linear->k,
         .ranges = call->ranges && !task->shared ? call->ranges + first : NULL,
         .range = task->shared ? &task->range : NULL,
         .input = lane->input.data,
@@ -56,10 +52,28 @@ static void dense_block(void *argument, size_t index, int worker)
         .activation = call->activation,
         .norm = call->norm,
     };
-    if (call->sums)
+}
+
+static void dense_block(void *argument, size_t index, int worker)
+{
+    const dense_task *task = argument;
+    br_lane *lane = task->work->lanes[worker];
+    br_linear_call block = call_of_rows(task, lane, index * task->blocks.block_rows,
+                                        br_block_length(&task->blocks, index));
+    if (task->call->sums)
         br_lane_multiply(lane, &block);
     else
         br_lane_linear(lane, &block);
+}
+
+/* Sums of a very wide layer must not take much memory. */
+static br_blocks blocks_of(const br_workspace *work, const br_dense_call *call)
+{
+    br_blocks blocks = br_blocks_of(work, call->rows, true);
+    size_t most = br_dense_block_rows(call->linear);
+    if (!call->sums && blocks.block_rows > most)
+        blocks = (br_blocks){call->rows, most, (call->rows + most - 1) / most};
+    return blocks;
 }
 
 /* ------------------------------------------------------- few rows: threads share the columns */
@@ -110,24 +124,10 @@ static void finish_share(void *argument, size_t index, int worker)
 static void run_shared(br_workspace *work, const dense_task *dense)
 {
     const br_dense_call *call = dense->call;
-    br_lane *first = work->lanes[0];
     shared_task task = {
         .work = work,
+        .call = call_of_rows(dense, work->lanes[0], 0, call->rows),
         .parts = (size_t)br_pool_threads(work->pool),
-        .call = {.linear = call->linear,
-                 .phase = call->phase,
-                 .rows = call->rows,
-                 .src = call->src,
-                 .ranges = dense->shared ? NULL : call->ranges,
-                 .range = dense->shared ? &dense->range : NULL,
-                 .input = first->input.data,
-                 .quantized = quantized_of_block(call, first, 0),
-                 .sums = sums_of_block(call, first, 0),
-                 .dst = call->dst,
-                 .dst_qkv = call->dst_qkv,
-                 .dst_stride = call->dst_stride,
-                 .activation = call->activation,
-                 .norm = call->norm},
     };
     if (call->linear->type == BR_MATMUL_U8S8)
         br_pool_run(work->pool, task.parts, quantize_share, &task);
@@ -150,7 +150,7 @@ bertrun_status br_run_dense(br_workspace *work, const br_dense_call *call, bertr
     dense_task task = {
         .work = work,
         .call = call,
-        .blocks = br_blocks_of(work, call->rows, true),
+        .blocks = blocks_of(work, call),
         .shared = br_shares_range(work->model) && br_linear_needs_range(call->linear),
     };
     if (task.shared)

@@ -8,7 +8,7 @@ typedef struct br_dense_call {
     const br_linear *linear;
     br_phase phase;
     size_t rows;
-    const float *src;       /* [rows rounded up to BR_ROW_GROUP, linear->k] */
+    const float *src;       /* [rows, linear->k] */
     const br_range *ranges; /* [rows] of src, where they are known already, or NULL */
     float *dst;             /* rows dst_stride apart */
     size_t dst_stride;

@@ -24,7 +24,7 @@ static bertrun_status reserve_rows(br_head_rows *head, size_t which, size_t text
 {
     size_t stride = br_round_up(width, BR_MATMUL_PAD);
     br_buffer *buffer = &head->rows[which];
-    if (!br_reserve_floats(buffer, br_round_up(texts, BR_ROW_GROUP) * stride))
+    if (!br_reserve_floats(buffer, texts * stride))
         return br_fail_nomem(error);
     *out = (br_rows){buffer->data, stride};
     for (size_t i = 0; i < texts && stride > width; i++)
@@ -102,25 +102,18 @@ static bertrun_status apply_dense(br_workspace *work, br_head_rows *head, const 
                                   size_t count, size_t *which, br_rows *inout, bertrun_error *error)
 {
     br_rows out;
-    size_t at_once = br_head_rows_of_call(&dense->linear);
     *which = 1 - *which;
     BR_TRY(reserve_rows(head, *which, count, dense->linear.out, &out, error));
-    for (size_t first = 0; first < count; first += at_once) {
-        size_t left = count - first;
-        BR_TRY(br_run_dense(work,
-                            &(br_dense_call){
-                                .linear = &dense->linear,
-                                .phase = BR_PHASE_HEAD,
-                                .rows = left < at_once ? left : at_once,
-                                .src = inout->data + first * inout->stride,
-                                .dst = out.data + first * out.stride,
-                                .dst_stride = out.stride,
-                                .activation = dense->activation,
-                            },
-                            error));
-        if (left <= at_once)
-            break;
-    }
+    br_dense_call call = {
+        .linear = &dense->linear,
+        .phase = BR_PHASE_HEAD,
+        .rows = count,
+        .src = inout->data,
+        .dst = out.data,
+        .dst_stride = out.stride,
+        .activation = dense->activation,
+    };
+    BR_TRY(br_run_dense(work, &call, error));
     *inout = out;
     return BERTRUN_OK;
 }

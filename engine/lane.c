@@ -2,13 +2,13 @@
 
 #include "engine/tiles.h"
 
-/* Columns from which a head is run a few rows at a time, so that its sums take little memory; 35
+/* Columns from which a layer goes a few rows at a time, so that its sums take little memory; 35
  * rows, the usual call of a language model, at once. */
-enum { WIDE_HEAD = 4096, WIDE_HEAD_ROWS = 40 };
+enum { WIDE = 4096, WIDE_ROWS = 40 };
 
-size_t br_head_rows_of_call(const br_linear *linear)
+size_t br_dense_block_rows(const br_linear *linear)
 {
-    return linear->n < WIDE_HEAD ? SIZE_MAX : WIDE_HEAD_ROWS;
+    return linear->n < WIDE ? BR_BLOCK_ROWS : WIDE_ROWS;
 }
 
 static size_t larger(size_t a, size_t b)
@@ -16,7 +16,8 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-bool br_lane_reserve(br_lane *lane, const br_linear *linear)
+/* Blocks of the encoder, whose layers follow each other. */
+static bool reserve_chained(br_lane *lane, const br_linear *linear)
 {
     return br_buffer_reserve(&lane->input, BR_BLOCK_ROWS * linear->k, sizeof(uint16_t)) &&
            br_buffer_reserve(&lane->sums[0], BR_BLOCK_ROWS * linear->n, sizeof(int32_t)) &&
@@ -25,15 +26,13 @@ bool br_lane_reserve(br_lane *lane, const br_linear *linear)
 
 static bool reserve_layer(br_lane *lane, const br_layer *layer)
 {
-    return br_lane_reserve(lane, &layer->qkv[0]) && br_lane_reserve(lane, &layer->intermediate) &&
-           br_lane_reserve(lane, &layer->output);
+    return reserve_chained(lane, &layer->qkv[0]) && reserve_chained(lane, &layer->intermediate) &&
+           reserve_chained(lane, &layer->output);
 }
 
-/* What a head reads is in no chain of layers, and it may be as wide as the vocabulary. */
-bool br_lane_reserve_head(br_lane *lane, const br_linear *linear)
+bool br_lane_reserve(br_lane *lane, const br_linear *linear)
 {
-    size_t rows = br_head_rows_of_call(linear);
-    rows = rows < BR_BLOCK_ROWS ? rows : BR_BLOCK_ROWS;
+    size_t rows = br_dense_block_rows(linear);
     return br_buffer_reserve(&lane->input, rows * linear->k, sizeof(uint16_t)) &&
            br_buffer_reserve(&lane->sums[0], rows * linear->n, sizeof(int32_t));
 }
@@ -50,7 +49,7 @@ static bool reserve_blocks(br_lane *lane)
         done = done && br_lane_reserve(lane, &model->pooler.linear);
     for (size_t i = 0; i < model->num_heads; i++)
         for (size_t j = 0; j < model->heads[i].num_layers; j++)
-            done = done && br_lane_reserve_head(lane, &model->heads[i].layers[j].linear);
+            done = done && br_lane_reserve(lane, &model->heads[i].layers[j].linear);
     for (size_t i = 0; i < model->num_dense; i++)
         done = done && br_lane_reserve(lane, &model->dense[i].linear);
     size_t length = larger(model->info.max_position_embeddings, 1);

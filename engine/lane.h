@@ -23,7 +23,7 @@ typedef struct br_lane {
     br_quantized quantized[BR_BLOCK_ROWS];
     br_range ranges[BR_BLOCK_ROWS];
     br_profile profile;
-    bertrun_status status; /* of the first task that failed, since br_lane_reset() */
+    bertrun_status status; /* of the first task that failed, since br_workspace_collect() */
     bertrun_error error;
 } br_lane;
 
@@ -31,12 +31,11 @@ bertrun_status br_lane_open(br_lane **out, const bertrun_model *model, bool prof
                             bertrun_error *error);
 void br_lane_close(br_lane **lane);
 
-/** Rows that one br_run_dense() of a head's layer may have: few, where it is very wide. */
-size_t br_head_rows_of_call(const br_linear *linear);
+/** Rows of br_run_dense()'s blocks at most: few, where the layer is as wide as a vocabulary. */
+size_t br_dense_block_rows(const br_linear *linear);
 
-/** Makes room for blocks of a projection, or of a head's; a model's encoder and heads have it. */
+/** Makes room for such blocks; those of a model's encoder and heads have it. */
 bool br_lane_reserve(br_lane *lane, const br_linear *linear);
-bool br_lane_reserve_head(br_lane *lane, const br_linear *linear);
 
 /** Rows of queries, keys and values: f32 or, with scales (kernels/attention_s16.h), s16. */
 typedef struct br_qkv {
@@ -54,7 +53,7 @@ typedef struct br_linear_call {
     const br_linear *linear;
     br_phase phase;
     size_t rows;      /* 1 .. BR_BLOCK_ROWS */
-    const float *src; /* [rows, linear->k]; rows up to the next group can be read */
+    const float *src; /* [rows, linear->k] */
     /* NULL, or makes rows of src, and their ranges, when they are needed. */
     br_make_rows_fn make_rows;
     const void *rows_context;

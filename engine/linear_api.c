@@ -174,23 +174,19 @@ void bertrun_linear_close(bertrun_linear **pointer)
 
 /* ----------------------------------------------------------------------------------------- run */
 
-/*
- * x as br_run_dense() reads it, [rows rounded up to BR_ROW_GROUP, k] with zeros beyond its columns:
- * x itself where it is that already, else a copy; NULL where memory cannot be had.
- */
+/* x with zeros beyond its columns, [rows, k]: itself or a copy; NULL where memory cannot be had. */
 static const float *pad_rows(bertrun_linear *linear, const float *x, size_t rows)
 {
-    size_t in = linear->packed.in, k = linear->packed.k, padded = br_round_up(rows, BR_ROW_GROUP);
-    if (in == k && rows == padded)
+    size_t in = linear->packed.in, k = linear->packed.k;
+    if (in == k)
         return x;
-    if (!br_buffer_reserve(&linear->input, padded, k * sizeof *x))
+    if (!br_buffer_reserve(&linear->input, rows, k * sizeof *x))
         return NULL;
     float *copy = linear->input.data;
     for (size_t r = 0; r < rows; r++) {
         memcpy(copy + r * k, x + r * in, in * sizeof *x);
         memset(copy + r * k + in, 0, (k - in) * sizeof *x);
     }
-    memset(copy + rows * k, 0, (padded - rows) * k * sizeof *x);
     return copy;
 }
 

@@ -41,7 +41,7 @@ static bool reserve_layer(br_lane *lane, const br_lstm_layer *layer, size_t colu
 
 static bool reserve_lane(br_lane *lane, const bertrun_lm_session *session)
 {
-    bool done = br_lane_reserve_head(lane, &session->lm->decoder);
+    bool done = br_lane_reserve(lane, &session->lm->decoder);
     for (size_t i = 0; i < session->lm->info.num_layers; i++)
         done = done && reserve_layer(lane, &session->lm->layers[i], session->columns);
     return done;
@@ -61,19 +61,18 @@ static float *zeros(size_t rows, size_t columns)
     return br_calloc(rows, columns * sizeof(float));
 }
 
-/* oneDNN reads whole groups of rows, so there is one to spare behind each array it reads. */
 static bertrun_status allocate(bertrun_lm_session *session, bertrun_error *error)
 {
     const bertrun_lm *lm = session->lm;
     size_t columns = session->columns, hidden = lm->info.hidden_size, layers = lm->info.num_layers;
-    size_t rows = session->chunk_steps * columns + BR_ROW_GROUP;
+    size_t rows = session->chunk_steps * columns;
     session->stride = br_round_up(hidden, BR_MATMUL_PAD);
-    session->state = zeros(layers * (columns + BR_ROW_GROUP), session->stride);
+    session->state = zeros(layers * columns, session->stride);
     session->cell = zeros(layers * columns, hidden);
     session->embedded = zeros(rows, lm->layers[0].input.k);
     session->rows[0] = zeros(rows, session->stride);
     session->rows[1] = zeros(rows, session->stride);
-    session->sums = zeros(rows, lm->layers[0].input.n);
+    session->sums = zeros(br_round_up(rows, BR_ROW_GROUP), lm->layers[0].input.n);
     session->inputs = br_calloc(rows, sizeof *session->inputs);
     session->ranges = br_calloc(columns + rows, sizeof *session->ranges);
     bool done = session->state && session->cell && session->embedded && session->rows[0] &&
@@ -131,8 +130,7 @@ int bertrun_lm_session_threads(const bertrun_lm_session *session)
 void bertrun_lm_session_reset(bertrun_lm_session *session)
 {
     size_t layers = session->lm->info.num_layers, columns = session->columns;
-    memset(session->state, 0,
-           layers * (columns + BR_ROW_GROUP) * session->stride * sizeof *session->state);
+    memset(session->state, 0, layers * columns * session->stride * sizeof *session->state);
     memset(session->cell, 0,
            layers * columns * session->lm->info.hidden_size * sizeof *session->cell);
 }
@@ -164,20 +162,16 @@ static bertrun_status decode(bertrun_lm_session *session, float *logits, size_t 
                              bertrun_error *error)
 {
     const br_linear *decoder = &session->lm->decoder;
-    size_t most = br_head_rows_of_call(decoder) < rows ? br_head_rows_of_call(decoder) : rows;
-    for (size_t first = 0; first < rows; first += most) {
-        br_dense_call call = {
-            .linear = decoder,
-            .phase = BR_PHASE_HEAD,
-            .rows = rows - first < most ? rows - first : most,
-            .src = session->rows[0] + first * session->stride,
-            .ranges = session->ranges + session->columns + first,
-            .dst = logits + first * decoder->out,
-            .dst_stride = decoder->out,
-        };
-        BR_TRY(br_run_dense(&session->work, &call, error));
-    }
-    return BERTRUN_OK;
+    br_dense_call call = {
+        .linear = decoder,
+        .phase = BR_PHASE_HEAD,
+        .rows = rows,
+        .src = session->rows[0],
+        .ranges = session->ranges + session->columns,
+        .dst = logits,
+        .dst_stride = decoder->out,
+    };
+    return br_run_dense(&session->work, &call, error);
 }
 
 /* log softmax(x)[target]. x [n] is overwritten by softmax(x), whose largest value is 1 / the sum of

@@ -138,7 +138,7 @@ static bertrun_status run_layer(bertrun_lm_session *session, size_t index, const
     size_t columns = session->columns;
     layer_pass pass = {
         .layer = layer,
-        .state = session->state + index * (columns + BR_ROW_GROUP) * session->stride,
+        .state = session->state + index * columns * session->stride,
         .cell = session->cell + index * columns * session->lm->info.hidden_size,
         .out = out,
     };

@@ -32,12 +32,13 @@ struct bertrun_lm_session {
     size_t chunk_steps; /* time steps that pass through all layers together */
     int threads;
     br_workspace work;
-    size_t stride;   /* of a hidden row: hidden_size rounded up */
-    float *state;    /* [num_layers, C + BR_ROW_GROUP, stride] each layer's last output */
-    float *cell;     /* [num_layers, C, hidden_size] */
-    float *embedded; /* [chunk rows, layers[0].input.k] */
-    float *rows[2];  /* [chunk rows, stride] a layer's output; the last one's is rows[0] */
-    void *sums;      /* [chunk rows, layers[..].input.n] of the input's projection, s32 or f32 */
+    size_t stride;        /* of a hidden row: hidden_size rounded up */
+    float *state;         /* [num_layers, C, stride] each layer's last output */
+    float *cell;          /* [num_layers, C, hidden_size] */
+    float *embedded;      /* [chunk rows, layers[0].input.k] */
+    float *rows[2];       /* [chunk rows, stride] a layer's output; the last one's is rows[0] */
+    void *sums;           /* [chunk rows rounded up to a group, layers[..].input.n] of the input's
+                           * projection, s32 or f32 */
     br_quantized *inputs; /* [chunk rows] how its rows were quantized */
     br_range *ranges;    /* [C + chunk rows] of a layer's last outputs before, and of its outputs */
     float *chunk_logits; /* [chunk rows, vocab_size] of words that are only scored, or NULL */
