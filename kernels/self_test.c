@@ -14,8 +14,12 @@ enum {
     HEAD_DIM = 32,
     ROWS = 7,
     DEPTH = 128,
-    COLUMNS = 2 * BR_GEMM_PANEL
+    COLUMNS = 2 * BR_GEMM_PANEL,
+    TILED_ROWS = 19, /* more than go in one tile, for any set */
+    TILED_DEPTH = 64
 };
+
+_Static_assert((int)TILED_ROWS > (int)BR_GEMM_MAX_TILE, "several tiles");
 
 /* Products of floats: bf16 weights, and the same bits as half as many f32 ones. */
 enum { FLOAT_DEPTH = 14, FLOAT_COLUMNS = BR_GEMM_F32_PANEL };
@@ -35,7 +39,7 @@ typedef struct inputs {
     int32_t acc[N_ROWS * N_STRIDE];
     float a[N], b[N], c[N], heads[3 * LENGTH * HEAD_DIM];
     _Alignas(64) uint16_t halves[2 * FLOAT_DEPTH * FLOAT_COLUMNS];
-    _Alignas(64) uint8_t src[ROWS * DEPTH];
+    _Alignas(64) uint8_t src[TILED_ROWS * TILED_DEPTH]; /* or [ROWS * DEPTH] */
     _Alignas(64) int8_t weights[COLUMNS * DEPTH];
     _Alignas(64) float scratch[8192];
 } inputs;
@@ -101,15 +105,39 @@ static bool same_rows(const br_ops *ops, inputs *in, trial *got, trial *expected
     return memcmp(got, expected, sizeof *got) == 0;
 }
 
-/* The sums lie where the rows' results lay. */
-static bool same_product(const br_gemm *gemm, inputs *in, int32_t *got, int32_t *expected)
+typedef int32_t sums[TILED_ROWS * COLUMNS];
+
+static void run_product(const br_gemm *gemm, const inputs *in, int32_t *out)
+{
+    gemm->run(in->src, ROWS, DEPTH, in->weights, COLUMNS / BR_GEMM_PANEL, false, out, COLUMNS);
+}
+
+static void run_tiles(const br_gemm *gemm, const inputs *in, int32_t *out)
+{
+    br_gemm_tile tile = {.all_rows = TILED_ROWS,
+                         .k = TILED_DEPTH,
+                         .packed = in->weights,
+                         .panels = COLUMNS / BR_GEMM_PANEL,
+                         .ahead = in->weights};
+    for (size_t row = 0; row < TILED_ROWS; row += tile.rows) {
+        tile.rows = gemm->tile_rows(TILED_ROWS, TILED_ROWS - row);
+        tile.src = in->src + row * TILED_DEPTH;
+        gemm->run_tile(&tile, out + row * COLUMNS, COLUMNS);
+    }
+}
+
+typedef void (*product_fn)(const br_gemm *gemm, const inputs *in, int32_t *out);
+
+static bool same_product(product_fn run, const br_gemm *gemm, const inputs *in, sums *got,
+                         sums *expected)
 {
     size_t count;
-    const br_gemm *table = br_gemm_table(&count), *scalar = &table[count - 1];
-    scalar->run(in->src, ROWS, DEPTH, in->weights, COLUMNS / BR_GEMM_PANEL, false, expected,
-                COLUMNS);
-    gemm->run(in->src, ROWS, DEPTH, in->weights, COLUMNS / BR_GEMM_PANEL, false, got, COLUMNS);
-    return memcmp(got, expected, ROWS * COLUMNS * sizeof *got) == 0;
+    const br_gemm *table = br_gemm_table(&count);
+    memset(got, 0, sizeof *got);
+    memset(expected, 0, sizeof *expected);
+    run(&table[count - 1], in, *expected);
+    run(gemm, in, *got);
+    return memcmp(got, expected, sizeof *got) == 0;
 }
 
 /* Three heads of q, k and v leave a projection, and the first one attends. */
@@ -162,13 +190,14 @@ const char *br_self_test(const br_ops *ops, const br_gemm *gemm, const br_attent
         inputs in;
         trial got, expected;
         heads_trial got_heads, expected_heads;
-        _Alignas(64) int32_t sums[2][ROWS * COLUMNS];
+        _Alignas(64) sums got_sums, expected_sums;
     } test;
     _Static_assert(sizeof test < 128 << 10, "it lies on the caller's stack");
     fill(&test.in);
     if (!same_rows(ops, &test.in, &test.got, &test.expected))
         return ops->name;
-    if (!same_product(gemm, &test.in, test.sums[0], test.sums[1]))
+    if (!same_product(run_product, gemm, &test.in, &test.got_sums, &test.expected_sums) ||
+        !same_product(run_tiles, gemm, &test.in, &test.got_sums, &test.expected_sums))
         return gemm->name;
     if (!same_heads(attention, &test.in, &test.got_heads, &test.expected_heads))
         return attention->name;

@@ -60,6 +60,13 @@ static void saturating(const uint8_t *src, size_t m, size_t k, const int8_t *pac
         dst[i] = dst[i] < -100000 ? -100000 : dst[i];
 }
 
+static void saturating_tile(br_gemm_tile *tile, int32_t *dst, size_t dst_stride)
+{
+    br_gemm_select()->run_tile(tile, dst, dst_stride);
+    for (size_t i = 0; i < tile->rows * dst_stride; i++)
+        dst[i] = dst[i] < -100000 ? -100000 : dst[i];
+}
+
 static void attend_wrongly(const br_head_s16 *head, float *scratch)
 {
     br_attention_s16_select()->attend(head, scratch);
@@ -96,6 +103,9 @@ Test(self_test, names_the_kernel_that_is_broken)
     ops.gemm_bf16 = multiply_wrongly;
     expect_named(&ops, &gemm, &attention, good->name);
     gemm.run = saturating;
+    expect_named(good, &gemm, &attention, gemm.name);
+    gemm = *br_gemm_select();
+    gemm.run_tile = saturating_tile;
     expect_named(good, &gemm, &attention, gemm.name);
     gemm = *br_gemm_select();
     attention.attend = attend_wrongly;
