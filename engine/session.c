@@ -31,11 +31,12 @@ static bertrun_status check_settings(const bertrun_session_settings *settings,
     if ((unsigned)settings->long_text > BERTRUN_LONG_TEXT_STRIDE)
         return br_fail(error, BERTRUN_ERR_ARGUMENT, "unknown long_text %d", settings->long_text);
     size_t max_length = settings->max_length ? settings->max_length : model->info.max_length;
-    if (settings->stride > 0 && settings->stride + special >= max_length)
+    size_t room = max_length > special ? max_length - special : 0;
+    if (settings->stride > 0 && settings->stride >= room)
         return br_fail(error, BERTRUN_ERR_ARGUMENT,
                        "stride: %zu is not smaller than the %zu tokens that a window holds beside "
                        "the special ones",
-                       settings->stride, max_length - special);
+                       settings->stride, room);
     return BERTRUN_OK;
 }
 

@@ -359,6 +359,8 @@ Test(long_texts, a_stride_leaves_room)
     prompts p = open_prompts(BERTRUN_PRECISION_F32, (bertrun_session_settings){.threads = 1});
     cr_expect_eq(bertrun_session_open(&session, p.model, &settings, &error), BERTRUN_ERR_ARGUMENT);
     cr_expect_not_null(strstr(error.message, "stride: 18"), "%s", error.message);
+    settings.stride = SIZE_MAX;
+    cr_expect_eq(bertrun_session_open(&session, p.model, &settings, &error), BERTRUN_ERR_ARGUMENT);
     close_prompts(&p);
 }
 
