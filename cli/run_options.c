@@ -66,7 +66,7 @@ static const char help_compute[] =
     "  --weights SCALES       of float weights run in int8: per-channel, per-tensor, or auto\n"
     "  --kernels WHOSE        int8 and bf16 products by oneDNN alone: onednn, or auto: by our "
     "own\n"
-    "                         code, too, where that is faster; int8 results are the same\n"
+    "                         code, too, where that is faster; layers in int8 give the same bits\n"
     "  --max-length N         tokens a text, special ones included\n"
     "  --truncation HOW       of longer texts keep the head (default), the tail, or head-tail, a\n"
     "                         quarter and the rest; or error: fail; or stride (embed, ner): cut\n"

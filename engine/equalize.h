@@ -7,9 +7,9 @@
  *
  * The division costs nothing where what makes x can take it: LayerNorm (gamma / f, beta / f) before
  * Q/K/V and the intermediate layer, the value projection before the attention's output (each output
- * is a mean of values, column by column), and the intermediate layer before `output.dense` where
- * the activation is ReLU. BERT adds LayerNorm's output to the next sum, too, which is why its
- * residual is multiplied by f again (`residual_scale`, docs/FORMAT.md).
+ * is a mean of values, column by column), and the intermediate layer before `output.dense`: its
+ * weights where the activation is ReLU, else `output_scale` behind the activation. BERT adds LayerNorm's output to the next sum, too, which is why its
+ * residual is multiplied by f again (`residual_scale`; docs/FORMAT.md has both).
  */
 #ifndef BR_EQUALIZE_H
 #define BR_EQUALIZE_H

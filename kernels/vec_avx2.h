@@ -138,11 +138,6 @@ BR_INLINE vf v_max(vf x, vf y)
     return v_pair(_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b));
 }
 
-BR_INLINE vf v_sqrt(vf x)
-{
-    return v_pair(_mm256_sqrt_ps(x.a), _mm256_sqrt_ps(x.b));
-}
-
 BR_INLINE vf v_copysign(vf x, vf s)
 {
     const __m256 sign = _mm256_set1_ps(-0.0f);

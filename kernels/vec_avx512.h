@@ -107,11 +107,6 @@ BR_INLINE vf v_bounded_magnitude(vf x, float limit)
     return _mm512_range_ps(x, v_set(limit), 0xa);
 }
 
-BR_INLINE vf v_sqrt(vf a)
-{
-    return _mm512_sqrt_ps(a);
-}
-
 BR_INLINE vf v_copysign(vf x, vf s)
 {
     return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(

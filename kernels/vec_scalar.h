@@ -127,11 +127,6 @@ BR_INLINE vf v_max(vf a, vf b)
     BR_LANES(a, a.lane[l] > b.lane[l] ? a.lane[l] : b.lane[l]);
 }
 
-BR_INLINE vf v_sqrt(vf a)
-{
-    BR_LANES(a, sqrtf(a.lane[l]));
-}
-
 /* x with the sign of s instead of its own. */
 BR_INLINE vf v_copysign(vf x, vf s)
 {

@@ -107,8 +107,8 @@ typedef enum bertrun_weights {
 } bertrun_weights;
 
 /**
- * Whose matrix multiplication runs. In int8 the results are the same, bit for bit; f32 is always our
- * own.
+ * Whose matrix multiplication runs. Layers in int8 give the same bits either way, those in bf16 (all,
+ * or kept so) need not; f32 is always our own.
  */
 typedef enum bertrun_kernels {
     BERTRUN_KERNELS_AUTO = 0, /**< our own, or oneDNN where that is faster: AMX, or bf16 on a CPU that
