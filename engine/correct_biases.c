@@ -8,7 +8,7 @@ typedef struct corrector {
     const br_calibration *calibration;
     bertrun_model *model;
     br_mean_outputs *outputs;
-    size_t seen; /* linear layers so far */
+    size_t seen; /* parts so far */
 } corrector;
 
 /* What mean_output() needs beside the tensors. */
@@ -69,42 +69,56 @@ static void part_output(const corrector *c, const br_tensor *weight, bool int8,
     }
 }
 
-/* W mean(x), all parts one after another, [out]; NULL: no memory. */
-static float *mean_output(const corrector *c, const br_linear *linear, const float *rows,
-                          size_t count)
+/* Takes W mean(x) of one part, [its rows], which is then its own. */
+typedef bertrun_status (*take_fn)(corrector *c, const br_linear_source *source, float *mean,
+                                  bertrun_error *error);
+
+static bertrun_status take_part(corrector *c, const br_linear *linear, size_t part,
+                                const mean_scratch *scratch, take_fn take, bertrun_error *error)
 {
+    const br_linear_source *source = &linear->sources[part];
+    const br_tensor *weight = br_checkpoint_find(c->calibration->checkpoint, "%s", source->weight);
+    float *mean = br_alloc(weight->shape[0], sizeof *mean);
+    if (!mean)
+        return br_fail_nomem(error);
+    part_output(c, weight, linear->type == BR_MATMUL_U8S8, scratch, mean);
+    return take(c, source, mean, error);
+}
+
+/* Each part by itself: queries, keys and values may be one layer in f32 and three in int8. */
+static bertrun_status take_parts(corrector *c, const br_linear *linear, const float *rows,
+                                 size_t count, take_fn take, bertrun_error *error)
+{
+    bertrun_status status = BERTRUN_OK;
     mean_scratch scratch = {
         .mean = br_alloc(linear->in, sizeof *scratch.mean),
         .row = br_alloc(linear->in, sizeof *scratch.row),
         .q = br_alloc(linear->in, 1),
     };
-    float *out = br_alloc(linear->out, sizeof *out), *at = out;
-    bool ready = scratch.mean && scratch.row && scratch.q && out;
-    if (ready)
+    if (!scratch.mean || !scratch.row || !scratch.q)
+        status = br_fail_nomem(error);
+    else
         mean_of_rows(c->model->ops, linear, rows, count, scratch.mean);
-    for (size_t p = 0; ready && p < BR_MAX_PARTS && linear->sources[p].weight; p++) {
-        const br_tensor *weight =
-            br_checkpoint_find(c->calibration->checkpoint, "%s", linear->sources[p].weight);
-        part_output(c, weight, linear->type == BR_MATMUL_U8S8, &scratch, at);
-        at += weight->shape[0];
-    }
+    for (size_t p = 0; !status && p < BR_MAX_PARTS && linear->sources[p].weight; p++)
+        status = take_part(c, linear, p, &scratch, take, error);
     br_free(scratch.mean);
     br_free(scratch.row);
     br_free(scratch.q);
-    if (!ready)
-        br_free(out);
-    return ready ? out : NULL;
+    return status;
+}
+
+static bertrun_status keep_part(corrector *c, const br_linear_source *source, float *mean,
+                                bertrun_error *error)
+{
+    (void)source, (void)error;
+    c->outputs->means[c->outputs->count++] = mean;
+    return BERTRUN_OK;
 }
 
 static bertrun_status keep_mean(void *data, const br_linear *linear, const float *rows,
                                 size_t count, bertrun_error *error)
 {
-    corrector *c = data;
-    float *mean = mean_output(c, linear, rows, count);
-    if (!mean)
-        return br_fail_nomem(error);
-    c->outputs->means[c->outputs->count++] = mean;
-    return BERTRUN_OK;
+    return take_parts(data, linear, rows, count, keep_part, error);
 }
 
 static bertrun_status add_to_bias(const br_calibration *c, const br_linear_source *source,
@@ -128,24 +142,25 @@ static bertrun_status add_to_bias(const br_calibration *c, const br_linear_sourc
 }
 
 /* More becomes what the output is short of. */
+static bertrun_status correct_part(corrector *c, const br_linear_source *source, float *got,
+                                   bertrun_error *error)
+{
+    const br_calibration *calibration = c->calibration;
+    const br_tensor *weight = br_checkpoint_find(calibration->checkpoint, "%s", source->weight);
+    float *more = c->outputs->means[c->seen++];
+    for (size_t j = 0; j < weight->shape[0]; j++)
+        more[j] -= got[j];
+    br_free(got);
+    return br_convert_keeps(calibration->settings, weight)
+               ? BERTRUN_OK
+               : add_to_bias(calibration, source, more, error);
+}
+
 static bertrun_status correct(void *data, const br_linear *linear, const float *rows, size_t count,
                               bertrun_error *error)
 {
     corrector *c = data;
-    const br_calibration *calibration = c->calibration;
-    float *got = mean_output(c, linear, rows, count), *more = c->outputs->means[c->seen++];
-    if (!got)
-        return br_fail_nomem(error);
-    for (size_t j = 0; j < linear->out; j++)
-        more[j] -= got[j];
-    br_free(got);
-    for (size_t p = 0; p < BR_MAX_PARTS && linear->sources[p].weight; p++) {
-        const br_linear_source *source = &linear->sources[p];
-        const br_tensor *weight = br_checkpoint_find(calibration->checkpoint, "%s", source->weight);
-        if (!br_convert_keeps(calibration->settings, weight))
-            BR_TRY(add_to_bias(calibration, source, more, error));
-        more += weight->shape[0];
-    }
+    BR_TRY(take_parts(c, linear, rows, count, correct_part, error));
     return br_model_repack(c->model, (br_linear *)linear, error); /* the model is ours */
 }
 

@@ -11,7 +11,7 @@
 
 /** What linear layers put out on average, biases aside, in the order of the forward pass. */
 typedef struct br_mean_outputs {
-    float **means; /* [count] of [out] each */
+    float **means; /* [count] of [out] each; queries, keys and values apart */
     size_t count;
 } br_mean_outputs;
 

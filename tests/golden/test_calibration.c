@@ -199,6 +199,22 @@ Test(calibration, biases_make_up_for_the_means)
     golden_close(&set);
 }
 
+/* Queries are kept, keys and values get fixed ranges: one layer in f32, three in int8. */
+Test(calibration, biases_of_a_mixed_attention_make_up_for_the_means)
+{
+    static const bertrun_keep query = {"*.attention.self.query", BERTRUN_DTYPE_F32};
+    golden_set set = golden_open("tiny/bert");
+    bertrun_convert_settings settings = settings_for(&set, BERTRUN_DTYPE_INT8);
+    settings.num_calibration = 0;
+    double as_it_is = drift(&set, &settings);
+    settings.num_calibration = set.count;
+    settings.observer = BERTRUN_OBSERVER_MINMAX;
+    settings.keep = &query;
+    settings.num_keep = 1;
+    cr_expect_lt(drift(&set, &settings), 0.6 * as_it_is);
+    golden_close(&set);
+}
+
 Test(calibration, says_what_is_missing_or_wrong)
 {
     bertrun_error error;
