@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/json_size.h"
 #include "common/memory.h"
 #include "models/checkpoint_private.h"
 
@@ -117,6 +118,11 @@ bertrun_status br_checkpoint_write(const char *path, const br_model_config *conf
 {
     char *text;
     BR_TRY(br_model_config_to_json(config, &text, error));
+    if (br_json_memory(text, strlen(text)) > BR_JSON_MEMORY) {
+        br_free(text);
+        return br_fail(error, BERTRUN_ERR_UNSUPPORTED, "%s: %zu labels are too many for its header",
+                       path, config->num_labels);
+    }
     json_t *metadata = json_pack("{s:s, s:s, s:s}", "format", FORMAT_NAME, "bertrun.version",
                                  FORMAT_VERSION, "bertrun.config", text);
     br_free(text);

@@ -6,14 +6,8 @@
 #include "common/memory.h"
 #include "models/json_fields.h"
 
-enum { LENGTH_BYTES = 8 };
-
-/* Parsed JSON can take a hundred times the memory of its text: a header may have half a megabyte
- * and a hundredth of the file, which is thousands of tensors and keeps a hostile file harmless. */
-static size_t header_limit(size_t file_size)
-{
-    return ((size_t)512 << 10) + file_size / 100;
-}
+/* The limit is that of the safetensors library; what a header takes when parsed has its own. */
+enum { LENGTH_BYTES = 8, MAX_HEADER = 100000000 };
 
 static bertrun_status header_length(size_t *out, const uint8_t *bytes, size_t size,
                                     const char *path, bertrun_error *error)
@@ -29,7 +23,7 @@ static bertrun_status header_length(size_t *out, const uint8_t *bytes, size_t si
                        "%s: not a safetensors file, or cut short: a header of %llu bytes in a "
                        "file of %zu",
                        path, (unsigned long long)length, size);
-    if (length > header_limit(size))
+    if (length > MAX_HEADER)
         return br_fail(error, BERTRUN_ERR_FORMAT, "%s: the header is too large (%llu bytes)", path,
                        (unsigned long long)length);
     *out = (size_t)length;

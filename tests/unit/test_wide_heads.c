@@ -111,3 +111,42 @@ Test(wide_heads, are_calibrated_once)
 {
     check(BERTRUN_ACTIVATIONS_TOKEN, true);
 }
+
+/* They stand in the header of the file. */
+Test(wide_heads, have_labels_by_the_ten_thousand)
+{
+    enum { LABELS = 40000 };
+    model_fixture f;
+    bertrun_error error;
+    bertrun_model *model = NULL;
+    char path[128];
+    make(&f, LABELS);
+    snprintf(path, sizeof path, "%s/labels.bin", f.directory);
+    cr_assert_eq(bertrun_convert(f.directory, path, NULL, &error), BERTRUN_OK, "%s", error.message);
+    cr_assert_eq(bertrun_model_open(&model, path, NULL, &error), BERTRUN_OK, "%s", error.message);
+    const bertrun_model_info *info = bertrun_model_get_info(model);
+    cr_assert_eq(info->num_labels, LABELS);
+    cr_expect_str_eq(info->labels[LABELS - 1], "39999");
+    bertrun_model_close(&model);
+    fixture_close(&f);
+}
+
+Test(wide_heads, of_more_labels_than_a_header_holds_are_not_converted)
+{
+    enum { LABELS = 500000 };
+    model_fixture f;
+    bertrun_error error;
+    make(&f, NARROW);
+    json_object_del(f.config, "id2label");
+    json_object_set_new(f.config, "num_labels", json_integer(LABELS));
+    fixture_reshape(fixture_find(&f, "classifier.weight"), 2, LABELS, 4);
+    fixture_reshape(fixture_find(&f, "classifier.bias"), 1, LABELS, 0);
+    fixture_save(&f);
+    size_t files = fixture_count_files(&f);
+    char path[128];
+    snprintf(path, sizeof path, "%s/labels.bin", f.directory);
+    cr_assert_eq(bertrun_convert(f.directory, path, NULL, &error), BERTRUN_ERR_UNSUPPORTED);
+    cr_expect_not_null(strstr(error.message, "500000 labels"), "%s", error.message);
+    cr_expect_eq(fixture_count_files(&f), files);
+    fixture_close(&f);
+}
