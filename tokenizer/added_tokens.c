@@ -6,16 +6,10 @@
 #include "tokenizer/utf8.h"
 
 bertrun_status br_added_index_open(br_added_index *out, const br_added_token *tokens,
-                                   const br_lines *strings, const char *name, bertrun_error *error)
+                                   const br_lines *strings, bertrun_error *error)
 {
-    size_t duplicate;
     *out = (br_added_index){.tokens = tokens, .only_start = -1};
-    bertrun_status status =
-        br_trie_build(&out->trie, &out->memory, 0, strings, 0, &duplicate, error);
-    if (status == BERTRUN_ERR_FORMAT)
-        return br_fail(error, status, "%s: added token \"%s\" stands there twice", name,
-                       tokens[duplicate].content);
-    BR_TRY(status);
+    BR_TRY(br_trie_build(&out->trie, &out->memory, 0, strings, 0, NULL, error));
     for (size_t i = 0; i < strings->count; i++) {
         if (br_line_length(strings, i) == 0)
             continue;

@@ -25,11 +25,11 @@ typedef struct br_added_match {
 } br_added_match;
 
 /**
- * Indexes tokens[i] by strings, line i; an empty line: not a member. NOMEM, or FORMAT where two are
- * the same.
+ * Indexes tokens[i] by strings, line i; an empty line: not a member. Of equal ones the first is
+ * found. NOMEM.
  */
 bertrun_status br_added_index_open(br_added_index *out, const br_added_token *tokens,
-                                   const br_lines *strings, const char *name, bertrun_error *error);
+                                   const br_lines *strings, bertrun_error *error);
 
 /** First match in text[0 .. size) at or after `from`; leftmost, then longest. */
 br_added_match br_added_find(const br_added_index *index, const uint8_t *text, size_t size,

@@ -9,6 +9,7 @@
  */
 enum { KEY_BYTES = 8, FEW = 64 };
 static const uint32_t PENDING = UINT32_C(1) << 31;
+static const uint32_t DROPPED = UINT32_MAX; /* line of an item that repeats the one before it */
 
 /* A line's bytes from `depth` on as a number that sorts like them; zeros follow the line's end. */
 static uint64_t key_at(const br_lines *lines, uint32_t line, uint32_t depth)
@@ -61,9 +62,10 @@ static void sort_many(br_sorted_line *items, br_sorted_line *spare, size_t count
         memcpy(items, from, count * sizeof(*items));
 }
 
-/* Sorts a group by its lines' bytes from `depth` on, and parts it into smaller groups. */
+/* Sorts a group by its lines' bytes from `depth` on, and parts it into smaller groups. Equal lines
+ * stay in their order. */
 static size_t sort_group(const br_lines *lines, br_sorted_line *items, br_sorted_line *spare,
-                         size_t count, uint32_t depth)
+                         size_t count, uint32_t depth, bool drop_repeats)
 {
     uint32_t shared = items[0].shared; /* of the whole group with the line before it */
     for (size_t i = 0; i < count; i++)
@@ -79,8 +81,12 @@ static size_t sort_group(const br_lines *lines, br_sorted_line *items, br_sorted
             items[i].shared = depth + (uint32_t)__builtin_clzll(difference) / 8;
         else if (items[i].key & 0xff)
             items[i].shared = PENDING | (depth + KEY_BYTES);
-        else /* both have ended */
+        else if (!drop_repeats) /* both have ended */
             return items[i].line;
+        else {
+            items[i].line = DROPPED;
+            items[i].shared = 0;
+        }
     }
     return SIZE_MAX;
 }
@@ -98,9 +104,9 @@ static size_t list_lines(const br_lines *lines, br_sorted_line *items)
 }
 
 size_t br_sort_lines(const br_lines *lines, br_sorted_line *sorted, br_sorted_line *spare,
-                     size_t *num_sorted)
+                     size_t *num_sorted, bool drop_repeats)
 {
-    size_t count = *num_sorted = list_lines(lines, sorted);
+    size_t count = list_lines(lines, sorted), kept = 0;
     for (size_t begin = 0; begin < count;) {
         size_t end = begin + 1;
         while (end < count && sorted[end].shared & PENDING)
@@ -110,11 +116,17 @@ size_t br_sort_lines(const br_lines *lines, br_sorted_line *sorted, br_sorted_li
             continue;
         }
         size_t duplicate = sort_group(lines, sorted + begin, spare, end - begin,
-                                      sorted[begin + 1].shared & ~PENDING);
+                                      sorted[begin + 1].shared & ~PENDING, drop_repeats);
         if (duplicate != SIZE_MAX)
             return duplicate;
     }
-    for (size_t i = 0; i < count; i++)
-        sorted[i].key = key_at(lines, sorted[i].line, sorted[i].shared);
+    for (size_t i = 0; i < count; i++) {
+        if (sorted[i].line == DROPPED)
+            continue;
+        sorted[kept] = sorted[i];
+        sorted[kept].key = key_at(lines, sorted[i].line, sorted[i].shared);
+        kept++;
+    }
+    *num_sorted = kept;
     return SIZE_MAX;
 }

@@ -26,10 +26,11 @@ typedef struct br_sorted_line {
 
 /**
  * Sorts the lines that are not empty, which hold no NUL, into sorted[lines->count] and stores their
- * number. `spare` [lines->count] is room to work in. Time is linear in the bytes. Returns the index
- * of a line that stands there a second time, or SIZE_MAX.
+ * number. `spare` [lines->count] is room to work in. Time is linear in the bytes. Of equal lines
+ * the first one is kept where `drop_repeats` is set; else the index of a line that stands there a
+ * second time is returned. Returns SIZE_MAX otherwise.
  */
 size_t br_sort_lines(const br_lines *lines, br_sorted_line *sorted, br_sorted_line *spare,
-                     size_t *num_sorted);
+                     size_t *num_sorted, bool drop_repeats);
 
 #endif

@@ -81,7 +81,7 @@ static bool append_added(const br_tokenizer *t, const br_added_token *token, boo
 
 /* Indexes the added tokens that are found in the normalized, or in the original, text. */
 static bertrun_status index_added(const br_tokenizer *t, bool normalized, br_added_index *out,
-                                  const char *name, bertrun_error *error)
+                                  bertrun_error *error)
 {
     const br_tokenizer_config *config = &t->config;
     size_t count = config->num_added, used = 0;
@@ -93,8 +93,8 @@ static bertrun_status index_added(const br_tokenizer *t, bool normalized, br_add
         starts[i + 1] = (uint32_t)used;
     }
     const br_lines strings = {text.data, starts, count};
-    bertrun_status status = room ? br_added_index_open(out, config->added, &strings, name, error)
-                                 : br_fail_nomem(error);
+    bertrun_status status =
+        room ? br_added_index_open(out, config->added, &strings, error) : br_fail_nomem(error);
     br_free(text.data);
     br_free(starts);
     return status;
@@ -121,8 +121,8 @@ static bertrun_status connect(br_tokenizer *t, const char *name, bertrun_error *
     BR_TRY(resolve(t, config->unk_token, &t->wordpiece.unk_id, name, error));
     BR_TRY(resolve_template(t, &config->single, name, error));
     BR_TRY(resolve_template(t, &config->pair, name, error));
-    BR_TRY(index_added(t, false, &t->original, name, error));
-    BR_TRY(index_added(t, true, &t->normalized, name, error));
+    BR_TRY(index_added(t, false, &t->original, error));
+    BR_TRY(index_added(t, true, &t->normalized, error));
     find_punct(t);
     br_scan scans[BR_MAX_SCANS];
     br_scan_list(scans);

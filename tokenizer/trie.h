@@ -36,7 +36,8 @@ typedef struct br_trie {
  * Builds the trie of the lines, each with its index for a value; empty ones are left out. Stores
  * memory of br_alloc() in *memory: `reserved` bytes for the caller, a multiple of 4, then what *out
  * points to. *duplicate receives the index of a line that stands there a second time, with FORMAT
- * returned and *error untouched. Else NOMEM.
+ * returned and *error untouched; where it is NULL, the first of equal lines gives the value. Else
+ * NOMEM.
  * @param walk_depth br_trie_walk() can be asked for strings of up to so many bytes
  */
 bertrun_status br_trie_build(br_trie *out, void **memory, size_t reserved, const br_lines *lines,

@@ -272,14 +272,14 @@ static bool build(struct builder *b, size_t count)
 }
 
 /* Sorts and builds. False with *duplicate SIZE_MAX: out of memory. */
-static bool sort_and_build(struct builder *b, size_t *duplicate)
+static bool sort_and_build(struct builder *b, bool drop_repeats, size_t *duplicate)
 {
     size_t count = b->lines->count, num_sorted;
     b->sorted = br_alloc(count, sizeof(*b->sorted));
     br_sorted_line *spare = br_alloc(count, sizeof(*spare));
     bool sorted = b->sorted && spare;
     if (sorted)
-        *duplicate = br_sort_lines(b->lines, b->sorted, spare, &num_sorted);
+        *duplicate = br_sort_lines(b->lines, b->sorted, spare, &num_sorted, drop_repeats);
     br_free(spare);
     return sorted && *duplicate == SIZE_MAX && build(b, num_sorted);
 }
@@ -298,15 +298,17 @@ bertrun_status br_trie_build(br_trie *out, void **memory, size_t reserved, const
                              size_t walk_depth, size_t *duplicate, bertrun_error *error)
 {
     struct builder b = {.lines = lines, .reserved = reserved, .walk_depth = walk_depth};
-    *duplicate = SIZE_MAX;
-    bool built =
-        lines->count <= (size_t)BR_TRIE_MAX_VALUE + 1 && sort_and_build(&b, duplicate) && join(&b);
+    size_t repeated = SIZE_MAX;
+    bool built = lines->count <= (size_t)BR_TRIE_MAX_VALUE + 1 &&
+                 sort_and_build(&b, !duplicate, &repeated) && join(&b);
+    if (duplicate)
+        *duplicate = repeated;
     br_free(b.sorted);
     br_free(b.tasks.data);
     br_free(b.tails.data);
     if (!built) {
         br_free(b.memory.data);
-        return *duplicate != SIZE_MAX ? BERTRUN_ERR_FORMAT : br_fail_nomem(error);
+        return repeated != SIZE_MAX ? BERTRUN_ERR_FORMAT : br_fail_nomem(error);
     }
     *memory = b.memory.data;
     *out = (br_trie){b.units, (char *)b.memory.data + units_end(&b), b.num_units, b.tails_size};

@@ -131,6 +131,19 @@ Test(tokenizer, normalized_added_tokens_beyond_the_vocabulary)
     br_tokenizer_close(&t);
 }
 
+Test(tokenizer, the_first_of_added_tokens_equal_once_normalized_is_found)
+{
+    br_tokenizer *t =
+        open_small(CONFIG("", "{\"id\":16,\"content\":\"COVID\"},{\"id\":17,\"content\":\"flu\"},"
+                              "{\"id\":18,\"content\":\"covid\"},"
+                              "{\"id\":19,\"content\":\"Covids\"}"));
+    cr_expect_eq(br_tokenizer_vocab_size(t), 20);
+    encode(t, "covid COVID flu Covid covids", NULL, (br_encode_options){.no_special = true});
+    EXPECT_IDS(16, 16, 17, 16, 19);
+    cr_expect_eq(br_tokenizer_id(t, "covid", 5), 18);
+    br_tokenizer_close(&t);
+}
+
 Test(tokenizer, words_beyond_the_limit_are_unknown)
 {
     br_tokenizer *t = open_small(UNCASED);

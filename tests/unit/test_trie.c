@@ -147,6 +147,35 @@ Test(trie, names_the_duplicate)
     }
 }
 
+/* Few and many of them: there are two ways of sorting. */
+Test(trie, of_repeated_lines_the_first_one_counts)
+{
+    static const char *const words[] = {"one", "exactly8", "more than eight", "one and more",
+                                        "exactly8 and more"};
+    enum { WORDS = sizeof words / sizeof *words, MANY = 200 };
+    for (size_t count = WORDS; count <= MANY; count += MANY - WORDS) {
+        char text[(MANY + 1) * 20];
+        uint32_t starts[MANY + 2];
+        size_t size = 0;
+        for (size_t i = 0; i < count; i++) {
+            starts[i] = (uint32_t)size;
+            size += (size_t)sprintf(text + size, "%s\n", words[i * 3 % WORDS]);
+        }
+        starts[count] = (uint32_t)size;
+        size += (size_t)sprintf(text + size, "%s\n", "one");
+        starts[count + 1] = (uint32_t)size;
+        br_lines lines = {text, starts, count + 1};
+        br_trie trie;
+        void *memory;
+        cr_assert_eq(br_trie_build(&trie, &memory, 0, &lines, WALK_DEPTH, NULL, NULL), BERTRUN_OK);
+        for (size_t i = 0; i < WORDS; i++) {
+            const char *word = words[i * 3 % WORDS];
+            cr_expect_eq(br_trie_find(&trie, word, strlen(word)), (int32_t)i, "%s", word);
+        }
+        br_free(memory);
+    }
+}
+
 Test(trie, foreign_units_lead_nowhere_outside)
 {
     enum { COUNT = 64 };
