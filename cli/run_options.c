@@ -154,6 +154,8 @@ static bool take_layers(void *data, const char *text)
     run_options *options = data;
     free(options->layers);
     options->layers = NULL;
+    options->hidden_options.layers = NULL;
+    options->hidden_options.num_layers = 0;
     size_t count = 0;
     if (strcmp(text, "all") == 0)
         return true;

@@ -215,6 +215,7 @@ test_hidden_states_are_a_file_for_each_text() {
   "${hidden[@]}" --format jsonl --layers 2 a >out
   [[ $(grep -o '\[\[\[' out | wc -l) == 1 && $(grep -o ']]' out | wc -l) == 1 ]]
   "${hidden[@]}" --format jsonl --layers all a >out
+  "${hidden[@]}" --format jsonl --layers 1 --layers all a | cmp - out || fail 'the last one counts'
   shows '^      -1 ' "${hidden[@]}" --layers 0,-1 a
   : >file
   expect 1 'file: not a directory' "${hidden[@]}" --format npy -o file a
