@@ -139,16 +139,30 @@ static void verify_tensor(void *data, const bertrun_tensor_info *tensor)
            tensor->num_not_finite);
 }
 
-/* Opening checks what the library computes with; the walk sees each value as it is stored. */
+/* Opening a model, of either kind, checks what the library computes with. */
+static bertrun_status open_once(const char *path, bertrun_error *error)
+{
+    bertrun_kind kind;
+    bertrun_model *model = NULL;
+    bertrun_lm *lm = NULL;
+    bertrun_status status = bertrun_identify(path, &kind, error);
+    if (status == BERTRUN_OK && kind == BERTRUN_KIND_LM)
+        status = bertrun_lm_open(&lm, path, NULL, error);
+    else if (status == BERTRUN_OK)
+        status = bertrun_model_open(&model, path, NULL, error);
+    bertrun_lm_close(&lm);
+    bertrun_model_close(&model);
+    return status;
+}
+
+/* The walk sees each value as it is stored. */
 cli_exit info_verify(const char *path)
 {
     verdict seen = {0};
     bertrun_error error;
-    bertrun_model *model = NULL;
     bertrun_status status = bertrun_inspect(path, NULL, verify_tensor, &seen, &error);
     if (status == BERTRUN_OK && seen.broken == 0)
-        status = bertrun_model_open(&model, path, NULL, &error);
-    bertrun_model_close(&model);
+        status = open_once(path, &error);
     if (status != BERTRUN_OK)
         return cli_fail("%s", error.message);
     if (seen.broken > 0)

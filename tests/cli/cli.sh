@@ -611,6 +611,8 @@ test_lm() {
   "$bertrun" convert "$folder" -o lstm.bin
   shows '^architecture  *LSTMModel$' "$bertrun" info lstm.bin
   shows '"vocab_size": 17' "$bertrun" info lstm.bin --json
+  shows '^fine: [0-9]* tensors, every value finite$' "$bertrun" info lstm.bin --verify
+  shows '^fine: [0-9]* tensors, every value finite$' "$bertrun" info "$folder" --verify
   printf 'the man sat on the mat .\nis it not so ?\n' >text
   shows '^words  *14, 1 of them not in the vocabulary$' \
     "$bertrun" lm --model lstm.bin --perplexity text --batch-size 2
