@@ -4,19 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* jansson refuses what is not UTF-8: then the ASCII of it. */
-static json_t *ascii_string(const char *text)
-{
-    char *copy = strdup(text);
-    if (!copy)
-        return NULL;
-    for (char *c = copy; *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    json_t *string = json_string(copy);
-    free(copy);
-    return string;
-}
+#include "cli/utf8.h"
 
 cli_exit json_print(json_t *value, int digits)
 {
@@ -30,23 +18,34 @@ cli_exit json_print(json_t *value, int digits)
 
 void json_write_string(FILE *stream, const char *text)
 {
-    json_t *string = json_string(text);
-    if (!string)
-        string = ascii_string(text);
-    json_dumpf(string, stream, JSON_ENCODE_ANY);
-    json_decref(string);
+    json_write_text(stream, text, strlen(text));
+}
+
+/* jansson takes nothing but UTF-8. */
+static json_t *mended_string(const char *text, size_t length)
+{
+    static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+    char *copy = cli_realloc(NULL, length, sizeof replacement - 1);
+    size_t used = 0;
+    for (size_t at = 0, bytes; copy && at < length; at += bytes) {
+        bool good;
+        bytes = utf8_next(text + at, length - at, &good);
+        size_t size = good ? bytes : sizeof replacement - 1;
+        memcpy(copy + used, good ? text + at : replacement, size);
+        used += size;
+    }
+    json_t *string = copy ? json_stringn(copy, used) : NULL;
+    free(copy);
+    return string;
 }
 
 void json_write_text(FILE *stream, const char *text, size_t length)
 {
     json_t *string = json_stringn(text, length);
-    char *copy = string ? NULL : strndup(text, length);
-    if (string)
-        json_dumpf(string, stream, JSON_ENCODE_ANY);
-    else
-        json_write_string(stream, copy ? copy : "");
+    if (!string)
+        string = mended_string(text, length);
+    json_dumpf(string, stream, JSON_ENCODE_ANY);
     json_decref(string);
-    free(copy);
 }
 
 void json_write_float(FILE *stream, float value)

@@ -11,10 +11,10 @@
 /** Prints `value` as a document, reals with so many digits, and frees it; NULL is out of memory. */
 cli_exit json_print(json_t *value, int digits);
 
-/** A quoted, escaped string; bytes that are not UTF-8 become "?". */
+/** A quoted, escaped string; what is no UTF-8 becomes U+FFFD, as when the model reads it. */
 void json_write_string(FILE *stream, const char *text);
 
-/** The same of `length` bytes without a NUL. */
+/** The same of `length` bytes, of any values. */
 void json_write_text(FILE *stream, const char *text, size_t length);
 
 /** The digits that give the same float back; null for NaN and infinities. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "cli/utf8.h"
+
 static const result_format *const formats[] = {&out_text, &out_json, &out_jsonl, &out_npy};
 
 const result_format *result_format_find(const char *name)
@@ -53,19 +55,16 @@ size_t result_best_label(const result_row *row)
 
 enum { TITLE_CHARACTERS = 48 };
 
-/* Bytes of the printable UTF-8 character at `text`, or 0 where there is none. */
-static size_t printable(const unsigned char *text, size_t length)
+/* Bytes of the printable character at `text`, or 0 where there is none. */
+static size_t printable(const char *text, size_t length)
 {
-    unsigned char lead = text[0];
-    if (lead < 0x80)
-        return lead >= 0x20 && lead != 0x7f;
-    size_t bytes = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || bytes > length)
-        return 0;
-    for (size_t i = 1; i < bytes; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    return lead == 0xc2 && text[1] < 0xa0 ? 0 : bytes; /* C1 controls move terminals too */
+    bool good;
+    size_t bytes = utf8_next(text, length, &good);
+    unsigned char lead = (unsigned char)text[0];
+    if (bytes == 1)
+        return good && lead >= 0x20 && lead != 0x7f;
+    bool control = lead == 0xc2 && (unsigned char)text[1] < 0xa0; /* C1: move terminals, too */
+    return good && !control ? bytes : 0;
 }
 
 /* Appends at most TITLE_CHARACTERS characters of `text` and returns the new end. */
@@ -73,7 +72,7 @@ static char *append_excerpt(char *out, const char *text, size_t length)
 {
     size_t at = 0;
     for (size_t i = 0; i < TITLE_CHARACTERS && at < length; i++) {
-        size_t bytes = printable((const unsigned char *)text + at, length - at);
+        size_t bytes = printable(text + at, length - at);
         if (bytes)
             memcpy(out, text + at, bytes);
         else

@@ -553,6 +553,22 @@ test_rerank() {
   expect 2 '--query: only with bertrun rerank' "$bertrun" --model "$bert" --query x y
 }
 
+# What is no UTF-8 becomes U+FFFD, one for each maximal subpart; nothing beside it is lost.
+test_text_around_bad_bytes() {
+  local bad=$'\xef\xbf\xbd'
+  local rerank=("$bertrun" rerank --model "$BERTRUN_GOLDEN/tiny/bert-cross-encoder" --query $'K\xffln')
+  local last=$'\xed\x9f\xbf \xee\x80\x80 \xe0\xa0\x80 \xf4\x8f\xbf\xbf' # around those that are none
+  printf 'K\xc3\xb6ln \xff \0 \xe2\x82\xac.\n' >docs.txt
+  shows $'"text": "K\xc3\xb6ln '"$bad"$' \\\\u0000 \xe2\x82\xac\\."' \
+    "${rerank[@]}" --format jsonl --input docs.txt
+  shows "\"query\": \"K${bad}ln\"" "${rerank[@]}" --format json --input docs.txt
+  # cut short, a surrogate, overlong, beyond U+10FFFF
+  shows "\"text\": \"a${bad}b $bad$bad$bad $bad$bad $bad$bad$bad$bad $last $bad\"" \
+    "${rerank[@]}" --format jsonl \
+    $'a\xe2\x82b \xed\xa0\x80 \xc0\x80 \xf4\x90\x80\x80 '"$last"$' \xf0\x9f\x98'
+  shows $'  a    b \xc3\xb6$' "${rerank[@]}" $'a \xed\xa0\x80b \xc3\xb6'
+}
+
 # ----------------------------------------------------------------------------------- tokenize
 
 # A vocabulary of its own, so that the ids are known.
