@@ -176,13 +176,21 @@ static bertrun_status check_long(const bertrun_session *session, const bertrun_i
                : BERTRUN_OK;
 }
 
-/* Of a prompt whose beginning was cut away, less is left to leave out. */
+/* Of a prompt whose beginning was cut away, or what stands behind the head, less is left to leave
+ * out: [CLS], and what is in the head or, beyond the cut, in the tail. */
 static size_t prompt_tokens_left(const bertrun_session *session, const packing *p)
 {
-    size_t cut = session->encoding.truncated;
-    if (session->long_text != BERTRUN_LONG_TEXT_TAIL || cut == 0)
-        return p->prompt_tokens;
-    return p->prompt_tokens > cut + 1 ? p->prompt_tokens - cut : 0;
+    const br_encoding *encoding = &session->encoding;
+    size_t cut = encoding->truncated, all = p->prompt_tokens, in_head = 0;
+    bool middle = session->long_text == BERTRUN_LONG_TEXT_HEAD_TAIL;
+    if (cut == 0 || (!middle && session->long_text != BERTRUN_LONG_TEXT_TAIL))
+        return all;
+    if (middle) {
+        size_t special = br_tokenizer_num_special(session->model->tokenizer, false);
+        in_head = 1 + br_tokenizer_head(encoding->count - special);
+        in_head = in_head < all ? in_head : all;
+    }
+    return all > cut + 1 && all - cut > in_head ? all - cut : in_head;
 }
 
 static bertrun_status append_windows(bertrun_session *session, const packing *p, size_t index,

@@ -43,12 +43,17 @@ static void put_range(br_encoding *e, const br_token_list *tokens, br_range rang
     }
 }
 
+size_t br_tokenizer_head(size_t kept)
+{
+    return (kept + 2) / 4;
+}
+
 /* The tokens of a window: a range, or with `middle` as many, a quarter of them from the beginning.
  */
 static void put_text(br_encoding *e, const br_token_list *tokens, br_range range, bool middle,
                      uint8_t type_id)
 {
-    size_t kept = range.end - range.begin, head = (kept + 2) / 4;
+    size_t kept = range.end - range.begin, head = br_tokenizer_head(kept);
     if (!middle || kept == tokens->count) {
         put_range(e, tokens, range, type_id);
         return;

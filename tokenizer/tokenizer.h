@@ -54,6 +54,9 @@ size_t br_tokenizer_vocab_size(const br_tokenizer *tokenizer);
 /** model_max_length of the tokenizer's own files; 0 where they name none (or an absurd one). */
 size_t br_tokenizer_max_length(const br_tokenizer *tokenizer);
 
+/** With truncate_middle, how many of the tokens that are kept of a longer text are its first. */
+size_t br_tokenizer_head(size_t kept);
+
 /** Number of special tokens around a single text / a pair: 2 and 3 for BERT's template. */
 size_t br_tokenizer_num_special(const br_tokenizer *tokenizer, bool pair);
 

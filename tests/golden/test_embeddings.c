@@ -256,6 +256,32 @@ Test(long_texts, keep_head_or_tail_or_both)
     check_cut(BERTRUN_LONG_TEXT_HEAD_TAIL, 1 + 5); /* [CLS], and of 18 a quarter */
 }
 
+/* The prompt leaves out what is left of it: here the head, 5 tokens, and what it may say besides.
+ */
+Test(long_texts, of_a_prompt_that_is_cut_in_the_middle_the_head_is_left_out)
+{
+    static const char *const PROMPTS[] = {"man man man ", "man man man man man ",
+                                          "man man man man man man man man man man "};
+    static const char words[] =
+        "man man man man man man man man man man so so so so so so so so so "
+        "so so so so so so so so so so so";
+    float values[3][24];
+    prompts p = open_prompts(
+        BERTRUN_PRECISION_INT8,
+        (bertrun_session_settings){.threads = 1, .long_text = BERTRUN_LONG_TEXT_HEAD_TAIL});
+    for (size_t i = 0; i < 3; i++) {
+        size_t length = strlen(PROMPTS[i]);
+        bertrun_input input = {.text = words + length, .length = strlen(words) - length};
+        bertrun_output output = embed(&p, &input, 1, (bertrun_embed_options){.prompt = PROMPTS[i]});
+        cr_assert_eq(output.texts[0].tokens, MAX_LENGTH);
+        cr_assert_leq(output.width, 24);
+        memcpy(values[i], output.values, output.width * sizeof(float));
+    }
+    cr_expect_arr_eq(values[2], values[1], 12 * sizeof(float));
+    cr_expect_arr_neq(values[0], values[1], 12 * sizeof(float));
+    close_prompts(&p);
+}
+
 Test(long_texts, may_be_an_error_that_names_the_input)
 {
     bertrun_session_settings settings = {.threads = 1, .long_text = BERTRUN_LONG_TEXT_ERROR};
