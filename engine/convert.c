@@ -177,19 +177,20 @@ bool br_convert_keeps(const bertrun_convert_settings *settings, const br_tensor 
 }
 
 /* Each exception must be one of some layer. */
-static bertrun_status check_keep(const conversion *c, bertrun_error *error)
+static bertrun_status check_keep(const br_checkpoint *checkpoint, const char *source,
+                                 const bertrun_convert_settings *settings, bertrun_error *error)
 {
     const br_tensor *tensors;
-    size_t count = br_checkpoint_tensors(c->checkpoint, &tensors);
-    for (size_t k = 0; k < c->num_keep; k++) {
+    size_t count = br_checkpoint_tensors(checkpoint, &tensors);
+    for (size_t k = 0; k < settings->num_keep; k++) {
         bool any = false;
         for (size_t i = 0; i < count; i++)
-            any |= keeps(&c->keep[k], &tensors[i]);
+            any |= keeps(&settings->keep[k], &tensors[i]);
         if (!any)
             return br_fail(error, BERTRUN_ERR_ARGUMENT,
                            "%s: keep: no linear layer's name matches \"%s\" (docs/FORMAT.md names "
                            "them)",
-                           c->source, c->keep[k].layers);
+                           source, settings->keep[k].layers);
     }
     return BERTRUN_OK;
 }
@@ -314,7 +315,6 @@ static bertrun_status open_reader(text_reader *out, const br_checkpoint *checkpo
 static bertrun_status convert(conversion *c, const text_reader *reader, const char *file,
                               bertrun_error *error)
 {
-    BR_TRY(check_keep(c, error));
     BR_TRY(conversion_init(c, error));
     BR_TRY(add_tensors(c, error));
     BR_TRY(add_fixed_inputs(c, error));
@@ -406,8 +406,8 @@ bertrun_status bertrun_convert(const char *directory, const char *file,
     BR_TRY(check_settings(settings, error));
     br_checkpoint *checkpoint;
     BR_TRY(br_checkpoint_open(&checkpoint, directory, false, error));
-    bertrun_status status = BERTRUN_OK;
-    if (settings->num_calibration > 0)
+    bertrun_status status = check_keep(checkpoint, directory, settings, error);
+    if (status == BERTRUN_OK && settings->num_calibration > 0)
         status = br_calibrate(checkpoint, directory, settings, error);
     if (status == BERTRUN_OK)
         status = br_convert_checkpoint(checkpoint, directory, file, settings, error);

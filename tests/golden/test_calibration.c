@@ -215,6 +215,28 @@ Test(calibration, biases_of_a_mixed_attention_make_up_for_the_means)
     golden_close(&set);
 }
 
+static void count_line(void *data, const char *line)
+{
+    (void)line;
+    ++*(int *)data;
+}
+
+Test(calibration, begins_when_all_layers_to_keep_are_found)
+{
+    static const bertrun_keep nothing = {"encoder.layer.9.*", BERTRUN_DTYPE_F32};
+    int lines = 0;
+    bertrun_error error;
+    golden_set set = golden_open("tiny/bert");
+    bertrun_convert_settings settings = settings_for(&set, BERTRUN_DTYPE_INT8);
+    settings.keep = &nothing;
+    settings.num_keep = 1;
+    settings.log = count_line;
+    settings.log_data = &lines;
+    cr_expect_eq(bertrun_convert(set.folder, made, &settings, &error), BERTRUN_ERR_ARGUMENT);
+    cr_expect_eq(lines, 0);
+    golden_close(&set);
+}
+
 Test(calibration, says_what_is_missing_or_wrong)
 {
     bertrun_error error;
