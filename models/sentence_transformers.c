@@ -22,6 +22,8 @@ typedef struct reader {
     const char *directory;
     char *path, *type;  /* of modules.json; type: the last part of the class's name */
     char **transformer; /* looking for the Transformer's folder */
+    size_t max_seq_length;
+    bool do_lower_case, settled; /* settled: a file said something about the two */
 } reader;
 
 /* Takes in one JSON file. */
@@ -228,16 +230,15 @@ static bertrun_status read_modules(reader *r, const json_t *modules, const char 
 
 /* ------------------------------------------------------------------- the files of a directory */
 
-static bertrun_status read_max_length(reader *r, const json_t *root, const char *file,
-                                      bertrun_error *error)
+static bertrun_status read_settings(reader *r, const json_t *root, const char *file,
+                                    bertrun_error *error)
 {
     static const br_field fields[] = {
-        {"max_seq_length", BR_FIELD_SIZE, false, offsetof(br_model_config, max_length), NULL},
+        {"max_seq_length", BR_FIELD_SIZE, false, offsetof(reader, max_seq_length), NULL},
+        {"do_lower_case", BR_FIELD_BOOL, false, offsetof(reader, do_lower_case), NULL},
     };
-    BR_TRY(br_fields_read(root, fields, 1, r->config, file, error));
-    if (r->config->max_length > r->config->max_position_embeddings)
-        r->config->max_length = r->config->max_position_embeddings;
-    return BERTRUN_OK;
+    r->settled = json_object_size(root) > 0;
+    return br_fields_read(root, fields, 2, r, file, error);
 }
 
 static bertrun_status read_prompts(reader *r, const json_t *root, const char *file,
@@ -257,13 +258,48 @@ static bertrun_status read_if_there(reader *r, const char *directory, const char
     return status;
 }
 
+/* The first file that is there and not empty counts, as in sentence-transformers. */
+static bertrun_status find_settings(reader *r, const char *transformer, bertrun_error *error)
+{
+    static const char *const names[] = {
+        "sentence_bert_config.json",       "sentence_roberta_config.json",
+        "sentence_distilbert_config.json", "sentence_camembert_config.json",
+        "sentence_albert_config.json",     "sentence_xlm-roberta_config.json",
+        "sentence_xlnet_config.json",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names && !r->settled; i++)
+        BR_TRY(read_if_there(r, transformer, names[i], read_settings, error));
+    return BERTRUN_OK;
+}
+
+bertrun_status br_sentence_transformers_lowers(bool *out, const char *directory,
+                                               const char *transformer, bertrun_error *error)
+{
+    reader r = {0};
+    *out = false;
+    char *modules = br_path_join(directory, "", "modules.json");
+    if (!modules)
+        return br_fail_nomem(error);
+    bertrun_status status = BERTRUN_OK;
+    if (br_path_is_file(modules))
+        status = find_settings(&r, transformer, error);
+    br_free(modules);
+    *out = r.do_lower_case;
+    return status;
+}
+
 bertrun_status br_sentence_transformers_read(br_model_config *config, br_dense_folders *folders,
                                              const char *directory, const char *transformer,
                                              bertrun_error *error)
 {
-    reader r = {.config = config, .folders = folders, .directory = directory};
+    reader r = {.config = config,
+                .folders = folders,
+                .directory = directory,
+                .max_seq_length = config->max_length};
     *folders = (br_dense_folders){0};
-    BR_TRY(read_if_there(&r, transformer, "sentence_bert_config.json", read_max_length, error));
+    BR_TRY(find_settings(&r, transformer, error));
+    bool fits = r.max_seq_length <= config->max_position_embeddings;
+    config->max_length = fits ? r.max_seq_length : config->max_position_embeddings;
     BR_TRY(read_if_there(&r, directory, "config_sentence_transformers.json", read_prompts, error));
     return read_if_there(&r, directory, "modules.json", read_modules, error);
 }

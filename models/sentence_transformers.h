@@ -1,6 +1,6 @@
 /*
  * The files that sentence-transformers puts beside a transformer: modules.json and the folders it
- * names, sentence_bert_config.json, config_sentence_transformers.json.
+ * names, sentence_bert_config.json or one of its other names, config_sentence_transformers.json.
  */
 #ifndef BR_SENTENCE_TRANSFORMERS_H
 #define BR_SENTENCE_TRANSFORMERS_H
@@ -29,5 +29,12 @@ bertrun_status br_transformer_directory(char **out, const char *directory, bertr
 bertrun_status br_sentence_transformers_read(br_model_config *config, br_dense_folders *folders,
                                              const char *directory, const char *transformer,
                                              bertrun_error *error);
+
+/**
+ * Whether sentence-transformers makes texts lower-case before they are cut, whatever the tokenizer
+ * says: "do_lower_case" of sentence_bert_config.json, in a directory with a modules.json.
+ */
+bertrun_status br_sentence_transformers_lowers(bool *out, const char *directory,
+                                               const char *transformer, bertrun_error *error);
 
 #endif

@@ -131,6 +131,7 @@ static bertrun_status read_vocab_txt(br_tokenizer *t, const char *path, const js
 /* Files of a tokenizer; `json` or `vocab` is NULL where the other one was asked for. */
 struct paths {
     char *json, *vocab, *settings;
+    bool lowercase;
 };
 
 static bertrun_status read_files(br_tokenizer *t, const struct paths *paths, bertrun_error *error)
@@ -146,6 +147,8 @@ static bertrun_status read_files(br_tokenizer *t, const struct paths *paths, ber
         status = read_vocab_txt(t, paths->vocab, settings, paths->settings, error);
     json_decref(settings);
     BR_TRY(status);
+    if (paths->lowercase)
+        t->config.normalizer.lowercase = true;
     return br_vocabulary_build(&t->vocabulary, t->config.prefix,
                                from_json ? paths->json : paths->vocab, error);
 }
@@ -171,10 +174,10 @@ static bertrun_status open_files(br_tokenizer **out, struct paths *paths, const 
 }
 
 bertrun_status br_tokenizer_open_directory(br_tokenizer **out, const char *directory,
-                                           bertrun_error *error)
+                                           bool lowercase, bertrun_error *error)
 {
     struct paths paths = {join(directory, "tokenizer.json"), join(directory, "vocab.txt"),
-                          join(directory, "tokenizer_config.json")};
+                          join(directory, "tokenizer_config.json"), lowercase};
     if (!paths.json || !paths.vocab) {
         br_free(paths.json);
         br_free(paths.vocab);
@@ -192,7 +195,7 @@ bertrun_status br_tokenizer_open_file(br_tokenizer **out, const char *path, bert
     char *directory = slash ? br_strndup(path, (size_t)(slash - path) + 1) : br_strndup("./", 2);
     char *copy = br_strndup(path, length);
     struct paths paths = {json ? copy : NULL, json ? NULL : copy,
-                          directory ? join(directory, "tokenizer_config.json") : NULL};
+                          directory ? join(directory, "tokenizer_config.json") : NULL, false};
     br_free(directory);
     return open_files(out, &paths, path, error);
 }

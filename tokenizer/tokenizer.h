@@ -29,9 +29,10 @@ typedef struct br_tokenizer_sections {
 /**
  * Reads `tokenizer.json` or else `vocab.txt`, with `tokenizer_config.json`, from a Hugging Face
  * directory. Errors name the file (and the type, where a tokenizer.json is not of BERT's kind).
+ * @param lowercase texts are made lower-case, whatever the files say
  */
 bertrun_status br_tokenizer_open_directory(br_tokenizer **out, const char *directory,
-                                           bertrun_error *error);
+                                           bool lowercase, bertrun_error *error);
 
 /** The same from one file, a tokenizer.json or (any other name) a vocab.txt, and the
  * tokenizer_config.json beside it. */

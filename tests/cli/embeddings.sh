@@ -254,4 +254,32 @@ test_long_texts() {
   expect 2 "--truncation: 'both' is none of" "${run[@]}" --truncation both a
 }
 
+# sentence-transformers lowers texts before a cased tokenizer, in directories of its own.
+test_do_lower_case_of_sentence_transformers() {
+  cp -r "$BERTRUN_GOLDEN/tiny/bert-sentence" dir
+  chmod -R u+w dir
+  local cased='{"do_lower_case": false, "tokenizer_class": "BertTokenizer"}'
+  printf '%s' "$cased" >dir/tokenizer_config.json
+  "$bertrun" --model dir --format jsonl "the cat" >lower
+  "$bertrun" --model dir --format jsonl "The CAT" >upper
+  cmp -s lower upper && fail 'a cased tokenizer lowers'
+  printf '{"max_seq_length": 16, "do_lower_case": true}' >dir/sentence_bert_config.json
+  "$bertrun" convert dir -o model.bin >/dev/null 2>&1
+  for model in dir model.bin; do
+    "$bertrun" tokenize --model $model "The CAT [MASK]" >upper
+    "$bertrun" tokenize --model $model "the cat [MASK]" >lower
+    same upper lower
+  done
+  mv dir/sentence_bert_config.json dir/sentence_albert_config.json
+  "$bertrun" tokenize --model dir "The CAT [MASK]" >upper
+  same upper lower
+  printf '{"do_lower_case": 1}' >dir/sentence_albert_config.json
+  expect 1 'sentence_albert_config.json: "do_lower_case"' "$bertrun" tokenize --model dir a
+  rm dir/modules.json dir/sentence_albert_config.json
+  printf '{"do_lower_case": true}' >dir/sentence_bert_config.json
+  "$bertrun" tokenize --model dir "The CAT [MASK]" >upper
+  cmp -s lower upper && fail 'no modules.json, and lowered'
+  return 0
+}
+
 run_cases

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model_fixture.h"
@@ -537,6 +538,31 @@ Test(hf_directory, a_maximum_length_is_capped_by_the_positions)
     fixture_text(&f, "sentence_bert_config.json", "{\"max_seq_length\":null}");
     checkpoint = expect_open(f.directory);
     cr_expect_eq(br_checkpoint_config(checkpoint)->max_length, 0);
+    br_checkpoint_close(&checkpoint);
+}
+
+/* The first of the names in sentence-transformers' order; what is empty says nothing. */
+Test(hf_directory, reads_the_other_names_of_sentence_bert_config)
+{
+    static const char *const names[] = {
+        "sentence_xlnet_config.json",      "sentence_xlm-roberta_config.json",
+        "sentence_albert_config.json",     "sentence_camembert_config.json",
+        "sentence_distilbert_config.json", "sentence_roberta_config.json",
+        "sentence_bert_config.json",
+    };
+    fixture_bert(&f, false);
+    fixture_save(&f);
+    for (size_t length = 1; length <= 7; length++) {
+        char text[32];
+        snprintf(text, sizeof text, "{\"max_seq_length\":%zu}", length);
+        fixture_text(&f, names[length - 1], text);
+        br_checkpoint *checkpoint = expect_open(f.directory);
+        cr_expect_eq(br_checkpoint_config(checkpoint)->max_length, length, "%s", names[length - 1]);
+        br_checkpoint_close(&checkpoint);
+    }
+    fixture_text(&f, names[6], "{}");
+    br_checkpoint *checkpoint = expect_open(f.directory);
+    cr_expect_eq(br_checkpoint_config(checkpoint)->max_length, 6);
     br_checkpoint_close(&checkpoint);
 }
 

@@ -304,7 +304,7 @@ static void remove_directory(const char *directory)
 static br_tokenizer *open_directory(const char *directory)
 {
     br_tokenizer *t;
-    cr_assert_eq(br_tokenizer_open_directory(&t, directory, &error), BERTRUN_OK, "%s",
+    cr_assert_eq(br_tokenizer_open_directory(&t, directory, false, &error), BERTRUN_OK, "%s",
                  error.message);
     return t;
 }

@@ -260,7 +260,7 @@ Test(tokenizer_corpus, real_texts)
     {
         br_tokenizer *tokenizer;
         cr_assert_eq(
-            br_tokenizer_open_directory(&tokenizer, in_shared("vocab", vocabulary), &error),
+            br_tokenizer_open_directory(&tokenizer, in_shared("vocab", vocabulary), false, &error),
             BERTRUN_OK, "%s", error.message);
         check_texts(tokenizer, vocabulary, files);
         br_tokenizer_close(&tokenizer);
