@@ -148,8 +148,7 @@ static bertrun_status pack_weights(bertrun_model *model, const br_packer *packer
 
 br_packer br_model_packer(bertrun_model *model, const br_tensor *resident, br_buffer *scratch)
 {
-    /* In a `.bin` no tensor shares another's memory. */
-    bool drops = !model->checkpoint_borrowed && br_checkpoint_is_bin(model->checkpoint);
+    bool drops = !model->checkpoint_borrowed && !br_checkpoint_shares_memory(model->checkpoint);
     br_packer packer = {
         .checkpoint = model->checkpoint,
         .arena = &model->weights,

@@ -120,6 +120,21 @@ uint64_t br_checkpoint_file_bytes(const br_checkpoint *checkpoint)
     return bytes;
 }
 
+static bool overlap(const br_tensor *a, const br_tensor *b)
+{
+    const char *first = a->data, *second = b->data;
+    return first < second + b->bytes && second < first + a->bytes;
+}
+
+bool br_checkpoint_shares_memory(const br_checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < checkpoint->num_tensors; i++)
+        for (size_t j = 0; j < i; j++)
+            if (overlap(&checkpoint->tensors[i], &checkpoint->tensors[j]))
+                return true;
+    return false;
+}
+
 bool br_checkpoint_is_bin(const br_checkpoint *checkpoint)
 {
     return checkpoint->is_bin;

@@ -87,6 +87,9 @@ bertrun_status br_checkpoint_put(br_checkpoint *checkpoint, const br_tensor *ten
 /** Bytes of the weight files on disk. */
 uint64_t br_checkpoint_file_bytes(const br_checkpoint *checkpoint);
 
+/** Whether a tensor is, or is part of, another one: a pytorch_model.bin's may be. */
+bool br_checkpoint_shares_memory(const br_checkpoint *checkpoint);
+
 /** True where it came from a `.bin`; then the "tokenizer.*" U8 tensors are there. */
 bool br_checkpoint_is_bin(const br_checkpoint *checkpoint);
 
