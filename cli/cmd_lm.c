@@ -159,24 +159,40 @@ static bool are_finite(const float *logits, size_t words)
     return i == words;
 }
 
+/* Reads words, and gives the logits of the one that comes next. A call holds the logits after each
+ * of its words: memory does not grow with their number. */
+static bertrun_status read_words(bertrun_lm_session *session, const int32_t *ids, size_t count,
+                                 size_t vocab_size, const float **logits, bertrun_error *error)
+{
+    enum { CHUNK = 128 };
+    for (size_t steps; count > 0; ids += steps, count -= steps) {
+        const float *rows;
+        steps = count < CHUNK ? count : CHUNK;
+        bertrun_status status = bertrun_lm_logits(session, ids, steps, &rows, error);
+        if (status != BERTRUN_OK)
+            return status;
+        *logits = rows + (steps - 1) * vocab_size;
+    }
+    return BERTRUN_OK;
+}
+
 static cli_exit generate(const bertrun_lm *lm, bertrun_lm_session *session,
                          const lm_options *options, const lm_words *start)
 {
-    size_t words = bertrun_lm_get_info(lm)->vocab_size, steps = start->count;
+    size_t words = bertrun_lm_get_info(lm)->vocab_size, count = start->count;
     const int32_t *ids = start->ids;
     uint64_t state = options->seed;
     int32_t id;
-    for (size_t i = 0; i < options->words; i++, ids = &id, steps = 1) {
-        const float *logits;
+    for (size_t i = 0; i < options->words; i++, ids = &id, count = 1) {
+        const float *logits = NULL;
         bertrun_error error;
-        if (bertrun_lm_logits(session, ids, steps, &logits, &error))
+        if (read_words(session, ids, count, words, &logits, &error))
             return cli_fail("%s", error.message);
-        const float *last = logits + (steps - 1) * words;
-        if (!are_finite(last, words))
+        if (!are_finite(logits, words))
             return cli_fail("%s: its weights give logits that are not finite", options->model);
         id = options->temperature > 0
-                 ? draw(last, words, options->temperature, next_uniform(&state))
-                 : likeliest(last, words);
+                 ? draw(logits, words, options->temperature, next_uniform(&state))
+                 : likeliest(logits, words);
         size_t length;
         const char *word = bertrun_lm_word(lm, id, &length);
         printf("%s%.*s", i ? " " : "", word ? (int)length : 0, word ? word : "");

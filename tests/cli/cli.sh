@@ -648,6 +648,35 @@ test_lm() {
   expect 2 'either --perplexity or --generate' "$bertrun" lm --model lstm.bin
 }
 
+test_lm_start_of_many_words() {
+  local generate=("$bertrun" lm --model "$BERTRUN_GOLDEN/tiny/lstm" --temperature 0 --generate)
+  local start
+  start=$(printf 'the man %.0s' {1..63})
+  "${generate[@]}" 5 "$start" >whole
+  "${generate[@]}" 2 "$start $(cut -d ' ' -f 1-3 whole)" | cmp - <(cut -d ' ' -f 4-5 whole)
+  little "$bertrun" --version >out 2>&1 || skip 'needs a program without sanitizers'
+  # 3000 x 20000 logits would be 240 MB
+  python3 - <<'END'
+import json, struct
+words, size = 20000, 4
+shapes = {"encoder.weight": [words, size], "decoder.weight": [words, size], "decoder.bias": [words]}
+for name in "ih", "hh":
+    shapes["rnn.weight_%s_l0" % name] = [4 * size, size]
+    shapes["rnn.bias_%s_l0" % name] = [4 * size]
+header, end = {}, 0
+for name, shape in sorted(shapes.items()):
+    count = shape[0] * (shape[1] if len(shape) == 2 else 1)
+    header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end + 4 * count]}
+    end += 4 * count
+header = json.dumps(header).encode()
+open("model.safetensors", "wb").write(struct.pack("<Q", len(header)) + header + bytes(end))
+json.dump({"ntoken": words, "ninp": size, "nhid": size, "nlayers": 1}, open("config.json", "w"))
+open("vocab.txt", "w").writelines("w%d\n" % i for i in range(words))
+END
+  little "$bertrun" lm --model . --temperature 0 --generate 2 "$(printf 'w7 %.0s' {1..3000})" >out
+  grep -qx 'w0 w0' out
+}
+
 test_lm_that_is_broken() {
   cp -r "$BERTRUN_GOLDEN/tiny/lstm" broken
   chmod -R u+w broken
