@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bertrun/bertrun.h"
+#include "cli/open_tokenizer.h"
 #include "cli/options.h"
 #include "cli/text_source.h"
 
@@ -258,8 +259,9 @@ static cli_exit open_all(tokenize *state, char *const *texts, size_t num_texts)
 {
     const tokenize_options *options = &state->options;
     bertrun_error error;
-    if (bertrun_tokenizer_open(&state->tokenizer, options->model, &error) ||
-        bertrun_encoder_open(&state->encoder, state->tokenizer, &error))
+    if (!open_tokenizer(&state->tokenizer, options->model))
+        return CLI_FAILED;
+    if (bertrun_encoder_open(&state->encoder, state->tokenizer, &error))
         return cli_fail("%s", error.message);
     return text_source_open(&state->source, options->input, texts, num_texts,
                             &(text_fields){.pairs = options->pair});

@@ -641,6 +641,8 @@ test_lm() {
   cmp first second
   [[ $(wc -w <first) == 8 ]]
   expect 1 'is a language model' "$bertrun" --model lstm.bin text
+  expect 1 'lstm.bin: a language model has no tokenizer' "$bertrun" tokenize --model lstm.bin text
+  expect 1 'lstm: a language model has no tokenizer' "$bertrun" bench --model "$folder" --tokenizer text
   "$bertrun" bench --model lstm.bin --shapes 2x3 --seconds 0.01 --json | tr -d ' \n' >out
   grep -q '"shape":"2x3","ms":{"min":[0-9.e-]*,"median":.*"calls":[0-9]*}' out
   expect 2 'a language model has none' "$bertrun" bench --model lstm.bin --profile
