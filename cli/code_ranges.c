@@ -24,8 +24,9 @@ static cli_exit fail(const npy_reader *npy, const char *what)
 static bool parse_header(npy_reader *npy, const char *header)
 {
     const char *shape = strstr(header, "'shape': (");
+    int end = 0; /* set where the ")" is there, too */
     return shape && strstr(header, "'descr': '<f4'") && strstr(header, "'fortran_order': False") &&
-           sscanf(shape, "'shape': (%zu, %zu)", &npy->rows, &npy->columns) == 2;
+           sscanf(shape, "'shape': (%zu, %zu)%n", &npy->rows, &npy->columns, &end) == 2 && end > 0;
 }
 
 static cli_exit read_header(npy_reader *npy)

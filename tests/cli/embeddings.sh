@@ -157,8 +157,9 @@ END
 test_ranges_from_a_file() {
   python3 - <<'END'
 import struct
-def npy(path, rows, columns, values, descr="<f4"):
-    header = "{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d), }" % (descr, rows, columns)
+def npy(path, rows, columns, values, descr="<f4", more=""):
+    header = "{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d%s), }" % (
+        descr, rows, columns, more)
     header = header.ljust(117) + "\n"
     with open(path, "wb") as f:
         f.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + header.encode())
@@ -168,6 +169,7 @@ npy("wide.npy", 2, 25, [-1.0] * 25 + [1.0] * 25)
 npy("three.npy", 3, 24, [0.0] * 72)
 npy("short.npy", 2, 24, [0.0] * 40)
 npy("double.npy", 2, 24, [0.0] * 96, "<f8")
+npy("cube.npy", 2, 24, [-1.0, 1.0] * 72, more=", 3")
 npy("backwards.npy", 2, 24, [1.0] * 24 + [-1.0] * 24)
 npy("nan.npy", 2, 24, [float("nan")] * 48)
 END
@@ -180,6 +182,7 @@ END
   expect 1 'three.npy: 3 rows, ranges are two' "${int8[@]}" --ranges three.npy cat
   expect 1 'short.npy: cut short' "${int8[@]}" --ranges short.npy cat
   expect 1 'double.npy: not a float32 array' "${int8[@]}" --ranges double.npy cat
+  expect 1 'cube.npy: not a float32 array \[rows, columns\]' "${int8[@]}" --calibration cube.npy cat
   expect 1 'dimension 0 is from 1 to -1' "${int8[@]}" --ranges backwards.npy cat
   expect 1 'nan.npy: holds a value that is not finite' "${int8[@]}" --calibration nan.npy cat
   expect 1 'nowhere.npy: cannot open' "${int8[@]}" --ranges nowhere.npy cat
