@@ -141,6 +141,21 @@ static bool check_linear(const bench_options *options)
     return !other;
 }
 
+static bool check_tokenizer(const bench_options *options)
+{
+    const bertrun_model_settings *settings = &options->model_settings;
+    const char *other = options->num_shapes     ? "--shapes"
+                        : options->profile      ? "--profile"
+                        : options->threads != 1 ? "--threads"
+                        : settings->precision   ? "--precision"
+                        : settings->activations ? "--activations"
+                        : settings->kernels     ? "--kernels"
+                                                : NULL;
+    if (other)
+        cli_usage("--tokenizer: not together with %s", other);
+    return !other;
+}
+
 static bool check(const bench_options *options)
 {
     if (options->layer.in)
@@ -150,7 +165,7 @@ static bool check(const bench_options *options)
     else if (!options->model)
         cli_usage("--model: missing, see bertrun bench --help");
     else
-        return true;
+        return !options->tokenizer || check_tokenizer(options);
     return false;
 }
 

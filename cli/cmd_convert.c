@@ -67,6 +67,26 @@ static const cli_option all_options[] = {
     {0},
 };
 
+/* What single options cannot know. */
+static bool check(const convert_options *options)
+{
+    const table_options *table = &options->table;
+    const char *of_texts = table->columns  ? "--columns"
+                           : table->where  ? "--where"
+                           : table->header ? "--header"
+                                           : NULL;
+    bool int8 = options->settings.dtype == BERTRUN_DTYPE_INT8;
+    if (of_texts && !options->texts)
+        cli_usage("%s: only with --calibration", of_texts);
+    else if (options->texts && !int8 && options->settings.equalize_alpha == 0)
+        cli_usage("--calibration: with another --dtype than int8 only together with --equalize");
+    else if (options->settings.weights && !int8)
+        cli_usage("--weights: only with --dtype int8");
+    else
+        return true;
+    return false;
+}
+
 static cli_exit run(convert_command *command)
 {
     convert_options *options = &command->options;
@@ -76,6 +96,8 @@ static cli_exit run(convert_command *command)
         return cli_help(help);
     if (command->argc - optind != 1)
         return cli_usage("convert takes one DIRECTORY, see bertrun convert --help");
+    if (!check(options))
+        return CLI_USAGE;
     options->model = command->argv[optind];
     return convert_options_run(options);
 }

@@ -238,21 +238,49 @@ static cli_exit run_session(const bertrun_lm *lm, const lm_options *options, cha
     return code;
 }
 
+static const lm_options defaults = {
+    .columns = 10, .bptt = 35, .seed = 1, .temperature = 1, .threads = 1};
+
+/* An option that is given and of the other use of a model; NULL: there is none. */
+static const char *find_other_option(const lm_options *options)
+{
+    if (options->file)
+        return options->temperature != defaults.temperature ? "--temperature"
+               : options->seed != defaults.seed             ? "--seed"
+                                                            : NULL;
+    return options->columns != defaults.columns ? "--batch-size"
+           : options->bptt != defaults.bptt     ? "--bptt"
+                                                : NULL;
+}
+
+/* What single options cannot know; `word` is the first of the words to start with, or NULL. */
+static bool check(const lm_options *options, const char *word)
+{
+    const char *other = find_other_option(options);
+    if (!options->model)
+        cli_usage("--model: missing, see bertrun lm --help");
+    else if (!options->file == !options->words)
+        cli_usage("lm takes either --perplexity or --generate, see bertrun lm --help");
+    else if (options->file && word)
+        cli_usage("%s: --perplexity takes no words", word);
+    else if (other)
+        cli_usage("%s: not together with --%s", other, options->file ? "perplexity" : "generate");
+    else
+        return true;
+    return false;
+}
+
 cli_exit cli_lm(int argc, char **argv)
 {
-    lm_options options = {.columns = 10, .bptt = 35, .seed = 1, .temperature = 1, .threads = 1};
+    lm_options options = defaults;
     bertrun_model_settings_init(&options.settings);
     options.settings.log = cli_log;
     if (!cli_take_options(all_options, &options, argc, argv))
         return CLI_USAGE;
     if (options.help)
         return cli_help(help);
-    if (!options.model)
-        return cli_usage("--model: missing, see bertrun lm --help");
-    if (!options.file == !options.words)
-        return cli_usage("lm takes either --perplexity or --generate, see bertrun lm --help");
-    if (options.file && optind < argc)
-        return cli_usage("%s: --perplexity takes no words", argv[optind]);
+    if (!check(&options, argv[optind]))
+        return CLI_USAGE;
     bertrun_lm *lm;
     bertrun_error error;
     if (bertrun_lm_open(&lm, options.model, &options.settings, &error))

@@ -171,6 +171,9 @@ static cli_exit check_task(const run_options *options, result_kind kind)
         return cli_usage("--threshold, --logits: only with --task classify");
     if (tasks->top_k && kind != RESULT_CLASSES && kind != RESULT_ANSWERS && kind != RESULT_FILLS)
         return cli_usage("--top-k: only with --task classify, answer or fill-mask");
+    if (options->format == &out_npy && (tasks->top_k || tasks->has_threshold || tasks->logits))
+        return cli_usage("--format npy: not together with --top-k, --threshold or --logits: it "
+                         "holds the logits of all labels");
     if (options->session_settings.stride && kind != RESULT_ANSWERS &&
         options->session_settings.long_text != BERTRUN_LONG_TEXT_STRIDE)
         return cli_usage("--stride: only with --truncation stride or --task answer");

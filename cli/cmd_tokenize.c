@@ -111,23 +111,50 @@ static const cli_option all_options[] = {
     {0},
 };
 
-static bool parse(tokenize_options *options, int argc, char **argv)
+/* A given option that says how texts are cut; NULL: there is none. */
+static const char *find_cutting(const bertrun_encode_options *encode)
 {
-    if (!cli_take_options(all_options, options, argc, argv))
-        return false;
-    if (options->help)
-        return true;
+    return encode->overflow        ? "--stride"
+           : encode->truncation    ? "--truncation"
+           : encode->truncate_left ? "--truncation-side"
+                                   : NULL;
+}
+
+/* A given option that is for texts only, not for ids. */
+static const char *find_encoding(const tokenize_options *options)
+{
+    return options->pair                ? "--pair"
+           : options->pieces            ? "--tokens"
+           : options->offsets           ? "--offsets"
+           : options->encode.no_special ? "--no-special"
+           : options->encode.max_length ? "--max-length"
+                                        : find_cutting(&options->encode);
+}
+
+/* What single options cannot know. */
+static bool check(const tokenize_options *options, bool has_texts)
+{
+    const char *encoding = find_encoding(options);
+    const char *cutting = find_cutting(&options->encode);
     if (!options->model)
         cli_usage("--model: missing, see bertrun tokenize --help");
-    else if (options->input && optind < argc)
+    else if (options->input && has_texts)
         cli_usage("--input: not together with texts as arguments");
-    else if (options->encode.overflow && !options->encode.max_length)
-        cli_usage("--stride: needs --max-length");
-    else if (options->decode && (options->pair || options->pieces || options->offsets))
-        cli_usage("--decode: does not go with --pair, --tokens or --offsets");
+    else if (options->decode && encoding)
+        cli_usage("--decode: not together with %s", encoding);
+    else if (options->skip_special && !options->decode)
+        cli_usage("--skip-special: only with --decode");
+    else if (cutting && !options->encode.max_length)
+        cli_usage("%s: needs --max-length", cutting);
     else
         return true;
     return false;
+}
+
+static bool parse(tokenize_options *options, int argc, char **argv)
+{
+    return cli_take_options(all_options, options, argc, argv) &&
+           (options->help || check(options, optind < argc));
 }
 
 static cli_exit check_output(void)

@@ -13,7 +13,7 @@ const cli_choice convert_roundings[] = {
 
 void convert_options_init(convert_options *options)
 {
-    *options = (convert_options){.table = {.columns = "1"}};
+    *options = (convert_options){0};
     bertrun_convert_settings_init(&options->settings);
     options->settings.log = cli_log;
 }
@@ -37,6 +37,8 @@ cli_exit convert_options_run(convert_options *options)
     cli_exit code = CLI_OK;
     if (!options->output || !*options->output)
         return cli_usage("--output: missing, see --help");
+    if (!options->table.columns)
+        options->table.columns = "1";
     if (options->texts)
         code = calibration_texts_read(&texts, options->texts, &options->table);
     options->settings.calibration = texts.inputs;

@@ -313,6 +313,8 @@ static bool check(const run_options *options, const options_command *command)
              (!options->output || strcmp(options->output, "-") == 0))
         cli_usage(
             "--format npy: hidden states are a file for each text, --output names a directory");
+    else if (options->embed_options.prompt && options->embed_options.prompt_name)
+        cli_usage("--prompt: not together with --prompt-name");
     else
         return check_input(options) && check_codes(options);
     return false;

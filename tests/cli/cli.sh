@@ -72,6 +72,39 @@ test_bad_values_name_their_option() {
   expect 2 '--similarity: only with' "${run[@]}" --similarity --task hidden hello
 }
 
+# rejects OPTIONS COMMAND...: each of the options (NAME or NAME=VALUE, in one string) is wrong with the
+# command, and the message names both it and $other, which is given, too, or missing.
+rejects() {
+  local options=$1 option
+  shift
+  for option in $options; do
+    # shellcheck disable=SC2086
+    expect 2 "^bertrun: (${option%%=*}: .*$other|$other: .*${option%%=*})" "$@" ${option/=/ }
+  done
+}
+
+test_options_without_effect_are_refused() {
+  local convert=("$bertrun" convert "$bert" -o x.bin) tokenize=("$bertrun" tokenize --model "$bert")
+  local lm=("$bertrun" lm --model "$BERTRUN_GOLDEN/tiny/lstm") other
+  echo hello >texts
+  other=--calibration rejects '--columns=1 --where=1=a --header' "${convert[@]}"
+  other=--equalize rejects '--calibration=texts' "${convert[@]}" --dtype f16
+  other=--dtype rejects '--weights=per-channel' "${convert[@]}" --dtype bf16
+  "${convert[@]}" --dtype f16 --calibration texts --equalize 0.5
+  other=--decode rejects '--pair --tokens --offsets --no-special --max-length=8 --stride=2
+    --truncation=only_first --truncation-side=left' "${tokenize[@]}" --decode 5
+  other=--decode rejects --skip-special "${tokenize[@]}" hello
+  other=--max-length rejects '--stride=2 --truncation=only_first --truncation-side=left' \
+    "${tokenize[@]}" hello
+  other=--tokenizer rejects '--shapes=1x8 --profile --threads=2 --precision=f32 --kernels=onednn
+    --activations=batch' "$bertrun" bench --model "$bert" --tokenizer texts
+  other='--format npy' rejects '--top-k=2 --threshold=0.5 --logits' \
+    "$bertrun" --model "$classifier" --format npy hello
+  other=--prompt rejects --prompt-name=x "$bertrun" --model "$bert" --prompt y hello
+  other=--perplexity rejects '--temperature=0 --seed=0' "${lm[@]}" --perplexity texts
+  other=--generate rejects '--batch-size=1 --bptt=1' "${lm[@]}" --generate 2 the
+}
+
 test_settings_the_model_refuses() {
   expect 1 'max_length|--max-length' "$bertrun" --model "$bert" --max-length 1000 hello
   expect 1 'classif' "$bertrun" --model "$bert" --task classify hello
