@@ -27,7 +27,8 @@ typedef struct conversion {
     br_dtype dtype;           /* of the matrices */
     const bertrun_keep *keep; /* [num_keep] exceptions */
     size_t num_keep;
-    bool per_tensor; /* int8: linear layers have one scale each */
+    bool per_tensor;  /* int8: linear layers have one scale each */
+    bool per_channel; /* int8: they must not */
     const br_checkpoint *checkpoint;
     float *row; /* one row of a tensor, widened */
     br_tensor *tensors;
@@ -206,11 +207,20 @@ static br_dtype choose_dtype(const conversion *c, const br_tensor *tensor)
     return c->dtype;
 }
 
+/* Whether an int8 tensor is stored as it is wanted. */
+static bool fits(const conversion *c, const br_tensor *tensor)
+{
+    const br_tensor *scale = br_checkpoint_find(c->checkpoint, "%s_scale", tensor->name);
+    bool one_scale = tensor->linear && scale && scale->shape[0] < tensor->shape[0];
+    return choose_dtype(c, tensor) == BR_DTYPE_S8 && !c->per_tensor &&
+           !(c->per_channel && one_scale);
+}
+
 static bertrun_status add_tensor(conversion *c, const br_tensor *tensor, bertrun_error *error)
 {
     if (br_dtype_is_float(tensor->dtype))
         return add_converted(c, tensor, choose_dtype(c, tensor), error);
-    if (tensor->dtype == BR_DTYPE_S8 && (choose_dtype(c, tensor) != BR_DTYPE_S8 || c->per_tensor))
+    if (tensor->dtype == BR_DTYPE_S8 && !fits(c, tensor))
         return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
                        "%s: its weights are int8 already; convert the original instead", c->source);
     c->tensors[c->num_tensors++] = *tensor;
@@ -337,6 +347,7 @@ bertrun_status br_convert_checkpoint(const br_checkpoint *checkpoint, const char
                     .keep = settings->keep,
                     .num_keep = settings->num_keep,
                     .per_tensor = settings->weights == BERTRUN_WEIGHTS_PER_TENSOR,
+                    .per_channel = settings->weights == BERTRUN_WEIGHTS_PER_CHANNEL,
                     .checkpoint = checkpoint};
     bertrun_status status = convert(&c, &reader, file, error);
     conversion_free(&c);

@@ -159,12 +159,18 @@ Test(convert, leaves_no_file_behind_a_failure)
     cr_expect_eq(fixture_count_files(&f), 2);
 }
 
-static bertrun_status convert_per_tensor(const char *from, const char *to, bertrun_error *error)
+static bertrun_status convert_with(bertrun_weights weights, const char *from, const char *to,
+                                   bertrun_error *error)
 {
     bertrun_convert_settings settings;
     bertrun_convert_settings_init(&settings);
-    settings.weights = BERTRUN_WEIGHTS_PER_TENSOR;
+    settings.weights = weights;
     return bertrun_convert(from, to, &settings, error);
+}
+
+static bertrun_status convert_per_tensor(const char *from, const char *to, bertrun_error *error)
+{
+    return convert_with(BERTRUN_WEIGHTS_PER_TENSOR, from, to, error);
 }
 
 Test(convert, per_tensor_stores_one_scale_a_linear_layer)
@@ -185,8 +191,12 @@ Test(convert, per_tensor_stores_one_scale_a_linear_layer)
     br_checkpoint_close(&checkpoint);
     cr_expect_eq(convert(bin, second, BERTRUN_DTYPE_INT8, &error), BERTRUN_OK);
     expect_same_files(bin, second);
+    cr_expect_eq(convert_with(BERTRUN_WEIGHTS_PER_CHANNEL, bin, second, &error),
+                 BERTRUN_ERR_UNSUPPORTED);
     cr_expect_eq(convert(f.directory, bin, BERTRUN_DTYPE_INT8, &error), BERTRUN_OK);
     cr_expect_eq(convert_per_tensor(bin, second, &error), BERTRUN_ERR_UNSUPPORTED);
+    cr_expect_eq(convert_with(BERTRUN_WEIGHTS_PER_CHANNEL, bin, second, &error), BERTRUN_OK);
+    expect_same_files(bin, second);
 }
 
 /* Bytes of a 768 x 768 weight in F32 for each byte of its tensors in int8: 3.99 at least. */
