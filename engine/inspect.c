@@ -26,11 +26,10 @@ static bool ends_with(const char *text, const char *end)
     return length >= end_length && strcmp(text + length - end_length, end) == 0;
 }
 
-/* Tensors that belong to another one, and are told with it. */
+/* Scales belong to their tensor, and are told with it. */
 static bool is_part_of_another(const char *name)
 {
-    return ends_with(name, ".weight_scale") || ends_with(name, ".input_scale") ||
-           ends_with(name, ".input_zero_point");
+    return ends_with(name, ".weight_scale");
 }
 
 static void add_range(bertrun_tensor_info *info, const float *row, size_t columns)
