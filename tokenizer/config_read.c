@@ -1,20 +1,13 @@
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/json_size.h"
-#include "tokenizer/config.h"
+#include "tokenizer/config_private.h"
 
-/* Where a reading function stands: the file's name for messages, and where they go. */
-struct reader {
-    const char *name;
-    bertrun_error *error;
-};
-
-enum { DEFAULT_MAX_WORD_CHARS = 100, MAX_PIECES = 4096 };
+enum { MAX_PIECES = 4096 };
 static const double ABSURD_LENGTH = 1e9; /* "no limit" is written as 1e30 */
 
-static bertrun_status bad(const struct reader *r, const char *what)
+static bertrun_status bad(const struct br_config_reader *r, const char *what)
 {
     return br_fail(r->error, BERTRUN_ERR_FORMAT, "%s: %s", r->name, what);
 }
@@ -34,14 +27,14 @@ bertrun_status br_tokenizer_parse_json(json_t **root, const char *text, size_t s
     return br_fail(error, BERTRUN_ERR_FORMAT, "%s: line %d: %s", name, problem.line, problem.text);
 }
 
-static bool read_flag(const json_t *object, const char *key, bool fallback)
+bool br_config_flag(const json_t *object, const char *key, bool fallback)
 {
     const json_t *value = json_object_get(object, key);
     return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
 /* Refuses the flags `keys`, of which the last is NULL, that are there and are none. */
-static bertrun_status check_flags(const struct reader *r, const json_t *object,
+static bertrun_status check_flags(const struct br_config_reader *r, const json_t *object,
                                   const char *const *keys)
 {
     for (; *keys; keys++) {
@@ -54,7 +47,7 @@ static bertrun_status check_flags(const struct reader *r, const json_t *object,
 }
 
 /* Refuses what is there, not null, and not of the type that `good` says. */
-static bertrun_status check_part(const struct reader *r, const json_t *value, bool good,
+static bertrun_status check_part(const struct br_config_reader *r, const json_t *value, bool good,
                                  const char *key, const char *wanted)
 {
     if (good || !value || json_is_null(value))
@@ -62,18 +55,24 @@ static bertrun_status check_part(const struct reader *r, const json_t *value, bo
     return br_fail(r->error, BERTRUN_ERR_FORMAT, "%s: \"%s\" is not %s", r->name, key, wanted);
 }
 
-/* A whole number in [0, limit], or -1. */
-static int64_t read_count(const json_t *value, double limit)
+int64_t br_config_count(const json_t *value, double limit)
 {
     double number = json_number_value(value);
     bool good = json_is_number(value) && number >= 0 && number <= limit && floor(number) == number;
     return good ? (int64_t)number : -1;
 }
 
-/* A copy of the object's string, or of `fallback`. Tokens are lines of a file, so no line breaks.
- */
-static bertrun_status read_token(const struct reader *r, const json_t *object, const char *key,
-                                 const char *fallback, char **out, size_t *length)
+bertrun_status br_config_copy(const struct br_config_reader *r, const char *text, size_t length,
+                              char **out)
+{
+    if (memchr(text, '\n', length) || memchr(text, '\0', length))
+        return bad(r, "a token holds a line break or a NUL");
+    *out = br_strndup(text, length);
+    return *out ? BERTRUN_OK : br_fail_nomem(r->error);
+}
+
+bertrun_status br_config_token(const struct br_config_reader *r, const json_t *object,
+                               const char *key, const char *fallback, char **out, size_t *length)
 {
     const json_t *value = json_object_get(object, key);
     BR_TRY(check_part(r, value, json_is_string(value), key, "a string"));
@@ -81,15 +80,12 @@ static bertrun_status read_token(const struct reader *r, const json_t *object, c
     if (!text)
         return br_fail(r->error, BERTRUN_ERR_FORMAT, "%s: \"%s\" is missing", r->name, key);
     *length = json_is_string(value) ? json_string_length(value) : strlen(fallback);
-    if (memchr(text, '\n', *length) || memchr(text, '\0', *length))
-        return bad(r, "a token holds a line break or a NUL");
-    *out = br_strndup(text, *length);
-    return *out ? BERTRUN_OK : br_fail_nomem(r->error);
+    return br_config_copy(r, text, *length, out);
 }
 
 /* Refuses an object whose "type" is another one than BERT's. */
-static bertrun_status require_type(const struct reader *r, const json_t *object, const char *part,
-                                   const char *wanted)
+static bertrun_status require_type(const struct br_config_reader *r, const json_t *object,
+                                   const char *part, const char *wanted)
 {
     const char *type = json_string_value(json_object_get(object, "type"));
     if (type && strcmp(type, wanted) == 0)
@@ -99,19 +95,19 @@ static bertrun_status require_type(const struct reader *r, const json_t *object,
                    type ? type : "none", wanted);
 }
 
-static bertrun_status read_model(const struct reader *r, const json_t *model,
+static bertrun_status read_model(const struct br_config_reader *r, const json_t *model,
                                  br_tokenizer_config *out)
 {
     /* Early files have no "type"; the prefix tells them. */
     if (json_object_get(model, "type") || !json_object_get(model, "continuing_subword_prefix"))
         BR_TRY(require_type(r, model, "model", "WordPiece"));
     size_t length;
-    BR_TRY(read_token(r, model, "unk_token", "[UNK]", &out->unk_token, &length));
-    BR_TRY(read_token(r, model, "continuing_subword_prefix", "##", &out->prefix, &length));
-    out->max_word_chars = DEFAULT_MAX_WORD_CHARS;
+    BR_TRY(br_config_token(r, model, "unk_token", "[UNK]", &out->unk_token, &length));
+    BR_TRY(br_config_token(r, model, "continuing_subword_prefix", "##", &out->prefix, &length));
+    out->max_word_chars = BR_DEFAULT_WORD_CHARS;
     const json_t *chars = json_object_get(model, "max_input_chars_per_word");
     if (chars) {
-        int64_t count = read_count(chars, ABSURD_LENGTH);
+        int64_t count = br_config_count(chars, ABSURD_LENGTH);
         if (count < 0)
             return bad(r, "max_input_chars_per_word is out of range");
         out->max_word_chars = (size_t)count;
@@ -119,7 +115,7 @@ static bertrun_status read_model(const struct reader *r, const json_t *model,
     return BERTRUN_OK;
 }
 
-static bertrun_status read_normalizer(const struct reader *r, const json_t *root,
+static bertrun_status read_normalizer(const struct br_config_reader *r, const json_t *root,
                                       br_tokenizer_config *out)
 {
     static const char *const keys[] = {"clean_text", "handle_chinese_chars", "lowercase",
@@ -130,29 +126,29 @@ static bertrun_status read_normalizer(const struct reader *r, const json_t *root
                         "BertPreTokenizer"));
     BR_TRY(check_flags(r, normalizer, keys));
     br_normalizer_flags *flags = &out->normalizer;
-    flags->clean_text = read_flag(normalizer, "clean_text", true);
-    flags->handle_chinese_chars = read_flag(normalizer, "handle_chinese_chars", true);
-    flags->lowercase = read_flag(normalizer, "lowercase", true);
-    flags->strip_accents = read_flag(normalizer, "strip_accents", flags->lowercase);
+    flags->clean_text = br_config_flag(normalizer, "clean_text", true);
+    flags->handle_chinese_chars = br_config_flag(normalizer, "handle_chinese_chars", true);
+    flags->lowercase = br_config_flag(normalizer, "lowercase", true);
+    flags->strip_accents = br_config_flag(normalizer, "strip_accents", flags->lowercase);
     return BERTRUN_OK;
 }
 
-static bertrun_status read_added_token(const struct reader *r, const json_t *value, int64_t id,
-                                       br_added_token *out)
+bertrun_status br_config_added(const struct br_config_reader *r, const json_t *value, int64_t id,
+                               br_added_token *out)
 {
     static const char *const keys[] = {"special",     "lstrip",     "rstrip",
                                        "single_word", "normalized", NULL};
-    BR_TRY(read_token(r, value, "content", NULL, &out->content, &out->length));
+    BR_TRY(br_config_token(r, value, "content", NULL, &out->content, &out->length));
     BR_TRY(check_flags(r, value, keys));
     if (id < 0)
         return br_fail(r->error, BERTRUN_ERR_FORMAT, "%s: added token \"%s\" has no valid id",
                        r->name, out->content);
     out->id = (int32_t)id;
-    out->special = read_flag(value, "special", false);
-    out->lstrip = read_flag(value, "lstrip", false);
-    out->rstrip = read_flag(value, "rstrip", false);
-    out->single_word = read_flag(value, "single_word", false);
-    out->normalized = read_flag(value, "normalized", !out->special);
+    out->special = br_config_flag(value, "special", false);
+    out->lstrip = br_config_flag(value, "lstrip", false);
+    out->rstrip = br_config_flag(value, "rstrip", false);
+    out->single_word = br_config_flag(value, "single_word", false);
+    out->normalized = br_config_flag(value, "normalized", !out->special);
     return BERTRUN_OK;
 }
 
@@ -162,7 +158,7 @@ static bool allocate_added(br_tokenizer_config *out, size_t count)
     return out->added != NULL;
 }
 
-static bertrun_status read_added(const struct reader *r, const json_t *list,
+static bertrun_status read_added(const struct br_config_reader *r, const json_t *list,
                                  br_tokenizer_config *out)
 {
     size_t index;
@@ -173,13 +169,14 @@ static bertrun_status read_added(const struct reader *r, const json_t *list,
     json_array_foreach(list, index, value)
     {
         BR_TRY(check_part(r, value, json_is_object(value), "added_tokens", "an array of objects"));
-        int64_t id = read_count(json_object_get(value, "id"), INT32_MAX / 2);
-        BR_TRY(read_added_token(r, value, id, &out->added[out->num_added++]));
+        int64_t id = br_config_count(json_object_get(value, "id"), INT32_MAX / 2);
+        BR_TRY(br_config_added(r, value, id, &out->added[out->num_added++]));
     }
     return BERTRUN_OK;
 }
 
-static bertrun_status allocate_pieces(const struct reader *r, br_template *out, size_t count)
+static bertrun_status allocate_pieces(const struct br_config_reader *r, br_template *out,
+                                      size_t count)
 {
     if (count > MAX_PIECES)
         return bad(r, "its template is too long");
@@ -187,7 +184,7 @@ static bertrun_status allocate_pieces(const struct reader *r, br_template *out, 
     return out->pieces ? BERTRUN_OK : br_fail_nomem(r->error);
 }
 
-static bertrun_status add_piece(const struct reader *r, br_template *out, int kind,
+static bertrun_status add_piece(const struct br_config_reader *r, br_template *out, int kind,
                                 const char *token, int type_id)
 {
     br_template_piece *piece = &out->pieces[out->count++];
@@ -198,9 +195,8 @@ static bertrun_status add_piece(const struct reader *r, br_template *out, int ki
     return BERTRUN_OK;
 }
 
-/* "[CLS] $A [SEP]" and "[CLS] $A [SEP] $B:1 [SEP]:1", BERT's own; cls NULL: no special tokens. */
-static bertrun_status bert_template(const struct reader *r, br_tokenizer_config *out,
-                                    const char *cls, const char *sep)
+bertrun_status br_config_bert_template(const struct br_config_reader *r, br_tokenizer_config *out,
+                                       const char *cls, const char *sep)
 {
     for (int pair = 0; pair <= 1; pair++) {
         br_template *template = pair ? &out->pair : &out->single;
@@ -220,14 +216,14 @@ static bertrun_status bert_template(const struct reader *r, br_tokenizer_config 
 
 /* One piece of a TemplateProcessing: {"SpecialToken": {"id", "type_id"}} or {"Sequence": ...}. A
  * special token may stand for several tokens of the vocabulary. */
-static bertrun_status read_piece(const struct reader *r, const json_t *value,
+static bertrun_status read_piece(const struct br_config_reader *r, const json_t *value,
                                  const json_t *special_tokens, br_template *out)
 {
     const json_t *sequence = json_object_get(value, "Sequence");
     const json_t *special = json_object_get(value, "SpecialToken");
     const json_t *body = sequence ? sequence : special;
     const char *id = json_string_value(json_object_get(body, "id"));
-    int64_t type_id = read_count(json_object_get(body, "type_id"), UINT8_MAX);
+    int64_t type_id = br_config_count(json_object_get(body, "type_id"), UINT8_MAX);
     if (!id || type_id < 0)
         return bad(r, "a piece of its template is malformed");
     if (sequence)
@@ -241,7 +237,7 @@ static bertrun_status read_piece(const struct reader *r, const json_t *value,
     return add_piece(r, out, BR_PIECE_TOKEN, token ? token : id, (int)type_id);
 }
 
-static bertrun_status read_pieces(const struct reader *r, const json_t *list,
+static bertrun_status read_pieces(const struct br_config_reader *r, const json_t *list,
                                   const json_t *special_tokens, br_template *out, bool pair)
 {
     size_t index, texts[2] = {0};
@@ -256,18 +252,18 @@ static bertrun_status read_pieces(const struct reader *r, const json_t *list,
     return BERTRUN_OK;
 }
 
-static bertrun_status read_template(const struct reader *r, const json_t *processor,
+static bertrun_status read_template(const struct br_config_reader *r, const json_t *processor,
                                     br_tokenizer_config *out)
 {
     const char *type = json_string_value(json_object_get(processor, "type"));
     if (!processor || json_is_null(processor))
-        return bert_template(r, out, NULL, NULL);
+        return br_config_bert_template(r, out, NULL, NULL);
     if (type && strcmp(type, "BertProcessing") == 0) {
         const json_t *cls = json_array_get(json_object_get(processor, "cls"), 0);
         const json_t *sep = json_array_get(json_object_get(processor, "sep"), 0);
         if (!json_is_string(cls) || !json_is_string(sep))
             return bad(r, "its BertProcessing names no cls or sep");
-        return bert_template(r, out, json_string_value(cls), json_string_value(sep));
+        return br_config_bert_template(r, out, json_string_value(cls), json_string_value(sep));
     }
     BR_TRY(require_type(r, processor, "post_processor", "TemplateProcessing"));
     const json_t *tokens = json_object_get(processor, "special_tokens");
@@ -275,36 +271,36 @@ static bertrun_status read_template(const struct reader *r, const json_t *proces
     return read_pieces(r, json_object_get(processor, "pair"), tokens, &out->pair, true);
 }
 
-static size_t sane_length(const json_t *value)
+size_t br_config_length(const json_t *value)
 {
-    int64_t length = read_count(value, ABSURD_LENGTH);
+    int64_t length = br_config_count(value, ABSURD_LENGTH);
     return length > 0 ? (size_t)length : 0;
 }
 
-static bertrun_status read_decoder(const struct reader *r, const json_t *decoder,
+static bertrun_status read_decoder(const struct br_config_reader *r, const json_t *decoder,
                                    br_tokenizer_config *out)
 {
     static const char *const keys[] = {"cleanup", NULL};
     BR_TRY(check_part(r, decoder, json_is_object(decoder), "decoder", "an object"));
     BR_TRY(check_flags(r, decoder, keys));
-    out->cleanup = read_flag(decoder, "cleanup", true);
+    out->cleanup = br_config_flag(decoder, "cleanup", true);
     return BERTRUN_OK;
 }
 
-static bertrun_status read_truncation(const struct reader *r, const json_t *truncation,
+static bertrun_status read_truncation(const struct br_config_reader *r, const json_t *truncation,
                                       br_tokenizer_config *out)
 {
     const json_t *length = json_object_get(truncation, "max_length");
     BR_TRY(check_part(r, truncation, json_is_object(truncation), "truncation", "an object"));
     BR_TRY(check_part(r, length, json_number_value(length) > 0, "max_length", "a positive number"));
-    out->max_length = sane_length(length);
+    out->max_length = br_config_length(length);
     return BERTRUN_OK;
 }
 
 bertrun_status br_tokenizer_config_read(br_tokenizer_config *out, const json_t *root,
                                         const char *name, bertrun_error *error)
 {
-    struct reader r = {name, error};
+    struct br_config_reader r = {name, error};
     if (!json_is_object(root))
         return bad(&r, "not a JSON object");
     BR_TRY(read_model(&r, json_object_get(root, "model"), out));
@@ -313,107 +309,4 @@ bertrun_status br_tokenizer_config_read(br_tokenizer_config *out, const json_t *
     BR_TRY(read_template(&r, json_object_get(root, "post_processor"), out));
     BR_TRY(read_decoder(&r, json_object_get(root, "decoder"), out));
     return read_truncation(&r, json_object_get(root, "truncation"), out);
-}
-
-/* The general classes take tokenizer.json as it is; BERT's own set its normalizer anew. */
-static bool is_general_class(const json_t *settings)
-{
-    const char *class = json_string_value(json_object_get(settings, "tokenizer_class"));
-    return class && (strcmp(class, "PreTrainedTokenizerFast") == 0 ||
-                     strcmp(class, "TokenizersBackend") == 0);
-}
-
-void br_tokenizer_config_override(br_tokenizer_config *config, const json_t *settings)
-{
-    br_normalizer_flags *flags = &config->normalizer;
-    size_t max_length = sane_length(json_object_get(settings, "model_max_length"));
-    if (max_length)
-        config->max_length = max_length;
-    if (is_general_class(settings))
-        return;
-    if (json_is_boolean(json_object_get(settings, "do_lower_case"))) {
-        flags->lowercase = read_flag(settings, "do_lower_case", true);
-        flags->strip_accents = flags->lowercase; /* unless said otherwise */
-    }
-    flags->strip_accents = read_flag(settings, "strip_accents", flags->strip_accents);
-    flags->handle_chinese_chars =
-        read_flag(settings, "tokenize_chinese_chars", flags->handle_chinese_chars);
-}
-
-/* tokenizer_config.json writes a special token as a string or as {"content": ...}. */
-static const char *special_name(const json_t *settings, const char *key, const char *fallback)
-{
-    const json_t *value = json_object_get(settings, key);
-    if (json_is_object(value))
-        value = json_object_get(value, "content");
-    return json_is_string(value) ? json_string_value(value) : fallback;
-}
-
-static const struct {
-    const char *key, *token;
-} SPECIAL[] = {{"pad_token", "[PAD]"},
-               {"unk_token", "[UNK]"},
-               {"cls_token", "[CLS]"},
-               {"sep_token", "[SEP]"},
-               {"mask_token", "[MASK]"}};
-enum { NUM_SPECIAL = sizeof(SPECIAL) / sizeof(SPECIAL[0]) };
-
-/* The named special tokens; their ids (-1 here) are looked up in the vocabulary. */
-static bertrun_status default_added(const struct reader *r, const json_t *settings,
-                                    br_tokenizer_config *out)
-{
-    if (!allocate_added(out, NUM_SPECIAL))
-        return br_fail_nomem(r->error);
-    for (size_t i = 0; i < NUM_SPECIAL; i++) {
-        const char *token = special_name(settings, SPECIAL[i].key, SPECIAL[i].token);
-        br_added_token *added = &out->added[out->num_added++];
-        *added = (br_added_token){.length = strlen(token), .id = -1, .special = true};
-        added->content = br_strndup(token, added->length);
-        if (!added->content)
-            return br_fail_nomem(r->error);
-    }
-    return BERTRUN_OK;
-}
-
-/* added_tokens_decoder: {"id": {"content": ..., flags}}. */
-static bertrun_status read_added_decoder(const struct reader *r, const json_t *decoder,
-                                         br_tokenizer_config *out)
-{
-    const char *key;
-    json_t *value;
-    if (!allocate_added(out, json_object_size(decoder)))
-        return br_fail_nomem(r->error);
-    json_object_foreach((json_t *)decoder, key, value)
-    {
-        char *end;
-        long id = strtol(key, &end, 10);
-        bool good = *key && !*end && id >= 0 && id <= INT32_MAX / 2;
-        BR_TRY(read_added_token(r, value, good ? id : -1, &out->added[out->num_added++]));
-    }
-    return BERTRUN_OK;
-}
-
-static bertrun_status default_flags(const struct reader *r, const json_t *settings,
-                                    br_tokenizer_config *out)
-{
-    out->normalizer = (br_normalizer_flags){true, true, true, true};
-    br_tokenizer_config_override(out, settings);
-    out->max_word_chars = DEFAULT_MAX_WORD_CHARS;
-    out->cleanup = true;
-    size_t length;
-    BR_TRY(read_token(r, NULL, "unk_token", special_name(settings, "unk_token", "[UNK]"),
-                      &out->unk_token, &length));
-    return read_token(r, NULL, "continuing_subword_prefix", "##", &out->prefix, &length);
-}
-
-bertrun_status br_tokenizer_config_default(br_tokenizer_config *out, const json_t *settings,
-                                           const char *name, bertrun_error *error)
-{
-    struct reader r = {name, error};
-    const json_t *decoder = json_object_get(settings, "added_tokens_decoder");
-    BR_TRY(default_flags(&r, settings, out));
-    BR_TRY(json_object_size(decoder) ? read_added_decoder(&r, decoder, out)
-                                     : default_added(&r, settings, out));
-    return bert_template(&r, out, special_name(settings, "cls_token", "[CLS]"),
-                         special_name(settings, "sep_token", "[SEP]"));
 }

@@ -108,7 +108,8 @@ static bertrun_status read_vocab_object(br_vocabulary *v, const json_t *root, co
     return status;
 }
 
-static bertrun_status read_tokenizer_json(br_tokenizer *t, const char *path, const json_t *settings,
+static bertrun_status read_tokenizer_json(br_tokenizer *t, const char *path,
+                                          const br_tokenizer_settings *settings,
                                           bertrun_error *error)
 {
     json_t *root;
@@ -117,73 +118,101 @@ static bertrun_status read_tokenizer_json(br_tokenizer *t, const char *path, con
     if (status == BERTRUN_OK)
         status = read_vocab_object(&t->vocabulary, root, path, error);
     json_decref(root);
-    br_tokenizer_config_override(&t->config, settings);
-    return status;
+    BR_TRY(status);
+    return br_tokenizer_config_override(&t->config, settings, error);
 }
 
-static bertrun_status read_vocab_txt(br_tokenizer *t, const char *path, const json_t *settings,
-                                     const char *settings_path, bertrun_error *error)
+static bertrun_status read_vocab_txt(br_tokenizer *t, const char *path,
+                                     const br_tokenizer_settings *settings, bertrun_error *error)
 {
-    BR_TRY(br_tokenizer_config_default(&t->config, settings, settings_path, error));
+    BR_TRY(br_tokenizer_config_default(&t->config, settings, error));
     return br_vocabulary_read(&t->vocabulary, path, error);
 }
 
+static bertrun_status read_settings_file(br_settings_file *file, bertrun_error *error)
+{
+    return br_path_is_file(file->path) ? read_json(&file->root, file->path, error) : BERTRUN_OK;
+}
+
+static bertrun_status read_settings(br_tokenizer_settings *settings, bertrun_error *error)
+{
+    BR_TRY(read_settings_file(&settings->config, error));
+    if (json_object_get(settings->config.root, "added_tokens_decoder"))
+        return BERTRUN_OK;
+    BR_TRY(read_settings_file(&settings->special, error));
+    BR_TRY(read_settings_file(&settings->added, error));
+    if (settings->added.root && !json_is_object(settings->added.root))
+        return br_fail(error, BERTRUN_ERR_FORMAT, "%s: not a JSON object", settings->added.path);
+    return BERTRUN_OK;
+}
+
 /* Files of a tokenizer; `json` or `vocab` is NULL where the other one was asked for. */
-struct paths {
-    char *json, *vocab, *settings;
+struct files {
+    char *json, *vocab;
+    br_tokenizer_settings settings;
     bool lowercase;
 };
 
-static bertrun_status read_files(br_tokenizer *t, const struct paths *paths, bertrun_error *error)
+static bertrun_status read_files(br_tokenizer *t, struct files *files, bertrun_error *error)
 {
-    json_t *settings = NULL;
-    bertrun_status status = BERTRUN_OK;
-    if (br_path_is_file(paths->settings))
-        BR_TRY(read_json(&settings, paths->settings, error));
-    bool from_json = !paths->vocab || (paths->json && br_path_is_file(paths->json));
+    BR_TRY(read_settings(&files->settings, error));
+    bool from_json = !files->vocab || (files->json && br_path_is_file(files->json));
     if (from_json)
-        status = read_tokenizer_json(t, paths->json, settings, error);
+        BR_TRY(read_tokenizer_json(t, files->json, &files->settings, error));
     else
-        status = read_vocab_txt(t, paths->vocab, settings, paths->settings, error);
-    json_decref(settings);
-    BR_TRY(status);
-    if (paths->lowercase)
+        BR_TRY(read_vocab_txt(t, files->vocab, &files->settings, error));
+    if (files->lowercase)
         t->config.normalizer.lowercase = true;
     return br_vocabulary_build(&t->vocabulary, t->config.prefix,
-                               from_json ? paths->json : paths->vocab, error);
+                               from_json ? files->json : files->vocab, error);
 }
 
-/* Opens from the files and frees their names; `name` stands in messages about the whole. */
-static bertrun_status open_files(br_tokenizer **out, struct paths *paths, const char *name,
-                                 bertrun_error *error)
+static void close_settings_file(br_settings_file *file)
+{
+    json_decref(file->root);
+    br_free(file->path);
+}
+
+/* Opens from the files, the settings in `directory`, and frees all of them; `name` stands in
+ * messages about the whole. */
+static bertrun_status open_files(br_tokenizer **out, struct files *files, const char *directory,
+                                 const char *name, bertrun_error *error)
 {
     *out = NULL;
     bertrun_status status = BERTRUN_OK;
+    br_tokenizer_settings *settings = &files->settings;
     br_tokenizer *t = br_calloc(1, sizeof(*t));
-    if (!t || !paths->settings || (!paths->json && !paths->vocab)) {
+    settings->config.path = join(directory, "tokenizer_config.json");
+    settings->added.path = join(directory, "added_tokens.json");
+    settings->special.path = join(directory, "special_tokens_map.json");
+    if (!t || !settings->config.path || !settings->added.path || !settings->special.path ||
+        (!files->json && !files->vocab)) {
         br_free(t);
         status = br_fail_nomem(error);
     } else {
-        status = read_files(t, paths, error);
+        status = read_files(t, files, error);
         status = br_tokenizer_finish(out, t, status, name, error);
     }
-    br_free(paths->json);
-    br_free(paths->vocab);
-    br_free(paths->settings);
+    close_settings_file(&settings->config);
+    close_settings_file(&settings->added);
+    close_settings_file(&settings->special);
+    br_free(files->json);
+    br_free(files->vocab);
     return status;
 }
 
 bertrun_status br_tokenizer_open_directory(br_tokenizer **out, const char *directory,
                                            bool lowercase, bertrun_error *error)
 {
-    struct paths paths = {join(directory, "tokenizer.json"), join(directory, "vocab.txt"),
-                          join(directory, "tokenizer_config.json"), lowercase};
-    if (!paths.json || !paths.vocab) {
-        br_free(paths.json);
-        br_free(paths.vocab);
-        paths.json = paths.vocab = NULL;
+    struct files files = {.json = join(directory, "tokenizer.json"),
+                          .vocab = join(directory, "vocab.txt"),
+                          .lowercase = lowercase};
+    if (!files.json || !files.vocab) {
+        br_free(files.json);
+        br_free(files.vocab);
+        files.json = files.vocab = NULL;
     }
-    return open_files(out, &paths, directory, error);
+    return open_files(out, &files, directory, directory, error);
 }
 
 bertrun_status br_tokenizer_open_file(br_tokenizer **out, const char *path, bertrun_error *error)
@@ -193,9 +222,9 @@ bertrun_status br_tokenizer_open_file(br_tokenizer **out, const char *path, bert
     bool json = length >= strlen(suffix) && strcmp(path + length - strlen(suffix), suffix) == 0;
     const char *slash = strrchr(path, '/');
     char *directory = slash ? br_strndup(path, (size_t)(slash - path) + 1) : br_strndup("./", 2);
-    char *copy = br_strndup(path, length);
-    struct paths paths = {json ? copy : NULL, json ? NULL : copy,
-                          directory ? join(directory, "tokenizer_config.json") : NULL, false};
+    char *copy = directory ? br_strndup(path, length) : NULL;
+    struct files files = {.json = json ? copy : NULL, .vocab = json ? NULL : copy};
+    bertrun_status status = open_files(out, &files, directory ? directory : "", path, error);
     br_free(directory);
-    return open_files(out, &paths, path, error);
+    return status;
 }

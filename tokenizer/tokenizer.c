@@ -23,34 +23,6 @@ static bertrun_status resolve_template(br_tokenizer *t, br_template *template, c
     return BERTRUN_OK;
 }
 
-/* The vocabulary's id wins over the one an added token is listed with; ids beyond the vocabulary
- * must follow on it. Tokens without any id are dropped: they are defaults this vocabulary lacks. */
-static bertrun_status place_added(br_tokenizer *t, const char *name, bertrun_error *error)
-{
-    br_tokenizer_config *config = &t->config;
-    size_t kept = 0;
-    t->vocab_size = t->vocabulary.count;
-    for (size_t i = 0; i < config->num_added; i++) {
-        br_added_token *token = &config->added[i];
-        int32_t id = br_vocabulary_id(&t->vocabulary, token->content, token->length);
-        if (id >= 0)
-            token->id = id;
-        if (token->id < 0 || token->length == 0) {
-            br_free(token->content);
-            continue;
-        }
-        if ((size_t)token->id >= t->vocabulary.count + config->num_added)
-            return br_fail(error, BERTRUN_ERR_FORMAT,
-                           "%s: added token \"%s\" has id %d, but the vocabulary ends at %zu", name,
-                           token->content, (int)token->id, t->vocabulary.count);
-        if ((size_t)token->id >= t->vocab_size)
-            t->vocab_size = (size_t)token->id + 1;
-        config->added[kept++] = *token;
-    }
-    config->num_added = kept;
-    return BERTRUN_OK;
-}
-
 /* Appends a string and its end. False: out of memory. */
 static bool append(br_buffer *text, size_t *used, const char *string, size_t size)
 {
@@ -62,6 +34,101 @@ static bool append(br_buffer *text, size_t *used, const char *string, size_t siz
     at[size] = '\0';
     *used += size + 1;
     return true;
+}
+
+/* The vocabulary's id wins over the one an added token is listed with. `next` is the first id that
+ * is free behind all others. */
+static bertrun_status choose_id(const br_tokenizer *t, br_added_token *token, size_t next,
+                                const char *name, bertrun_error *error)
+{
+    size_t length;
+    int32_t id = br_vocabulary_id(&t->vocabulary, token->content, token->length);
+    if (id >= 0)
+        token->id = id;
+    else if (token->id == BR_ID_NEXT)
+        token->id = (int32_t)next;
+    else if (token->listed && (size_t)token->id != next &&
+             ((size_t)token->id >= t->vocabulary.count ||
+              br_vocabulary_token(&t->vocabulary, token->id, &length)))
+        return br_fail(error, BERTRUN_ERR_FORMAT,
+                       "%s: added token \"%s\" has id %d, but the next free one is %zu", name,
+                       token->content, (int)token->id, next);
+    return BERTRUN_OK;
+}
+
+/* Frees a token that an equal one stands before; of that one the flags may be missing. */
+static void drop_repeated(br_added_token *first, br_added_token *token)
+{
+    if (first->listed == BR_LISTED_BARE && token->special) {
+        first->special = true;
+        first->normalized = token->id == BR_ID_DEFAULT;
+    }
+    br_free(token->content);
+    token->content = NULL;
+}
+
+/* Leaves out added tokens that an equal one stands before. */
+static bertrun_status drop_repeats(br_tokenizer *t, bertrun_error *error)
+{
+    br_tokenizer_config *config = &t->config;
+    size_t kept = 0, used = 0;
+    br_buffer text = {0};
+    uint32_t *starts = br_calloc(config->num_added + 1, sizeof(*starts));
+    bool room = starts != NULL;
+    for (size_t i = 0; i < config->num_added && room; i++) {
+        room = append(&text, &used, config->added[i].content, config->added[i].length);
+        starts[i + 1] = (uint32_t)used;
+    }
+    br_trie trie;
+    void *memory = NULL;
+    const br_lines contents = {text.data, starts, config->num_added};
+    bertrun_status status =
+        room ? br_trie_build(&trie, &memory, 0, &contents, 0, NULL, error) : br_fail_nomem(error);
+    for (size_t i = 0; i < config->num_added && status == BERTRUN_OK; i++) {
+        br_added_token *token = &config->added[i];
+        int32_t first = br_trie_find(&trie, token->content, token->length);
+        if (token->length && first >= 0 && (size_t)first != i)
+            drop_repeated(&config->added[first], token);
+    }
+    for (size_t i = 0; i < config->num_added && status == BERTRUN_OK; i++)
+        if (config->added[i].content)
+            config->added[kept++] = config->added[i];
+    if (status == BERTRUN_OK)
+        config->num_added = kept;
+    br_free(memory);
+    br_free(text.data);
+    br_free(starts);
+    return status;
+}
+
+/* Ids beyond the vocabulary must follow on it. Tokens without any id are dropped: they are special
+ * tokens this vocabulary lacks. transformers gives them ids, so that those are not free. */
+static bertrun_status place_added(br_tokenizer *t, const char *name, bertrun_error *error)
+{
+    br_tokenizer_config *config = &t->config;
+    size_t kept = 0, dropped = 0;
+    t->vocab_size = t->vocabulary.count;
+    for (size_t i = 0; i < config->num_added; i++) {
+        br_added_token *token = &config->added[i];
+        BR_TRY(choose_id(t, token, t->vocab_size + dropped, name, error));
+        if (token->id < 0 || token->length == 0) {
+            dropped += token->length > 0;
+            br_free(token->content);
+            token->content = NULL;
+            continue;
+        }
+        if ((size_t)token->id >= t->vocabulary.count + config->num_added)
+            return br_fail(error, BERTRUN_ERR_FORMAT,
+                           "%s: added token \"%s\" has id %d, but the vocabulary ends at %zu", name,
+                           token->content, (int)token->id, t->vocabulary.count);
+        if ((size_t)token->id >= t->vocab_size)
+            t->vocab_size = (size_t)token->id + 1;
+        br_added_token placed = *token;
+        token->content = NULL;
+        config->added[kept++] = placed;
+    }
+    config->num_added = kept;
+    return BERTRUN_OK;
 }
 
 /* Appends what is to be found of a token; in normalized text its content, too, is normalized. */
@@ -117,6 +184,7 @@ static bertrun_status connect(br_tokenizer *t, const char *name, bertrun_error *
         .continuing = br_trie_walk(&t->vocabulary.trie, config->prefix, strlen(config->prefix)),
         .max_word_chars = config->max_word_chars,
     };
+    BR_TRY(drop_repeats(t, error));
     BR_TRY(place_added(t, name, error));
     BR_TRY(resolve(t, config->unk_token, &t->wordpiece.unk_id, name, error));
     BR_TRY(resolve_template(t, &config->single, name, error));

@@ -27,15 +27,16 @@ typedef struct br_tokenizer_sections {
 } br_tokenizer_sections;
 
 /**
- * Reads `tokenizer.json` or else `vocab.txt`, with `tokenizer_config.json`, from a Hugging Face
- * directory. Errors name the file (and the type, where a tokenizer.json is not of BERT's kind).
+ * Reads `tokenizer.json` or else `vocab.txt`, with `tokenizer_config.json`, `added_tokens.json` and
+ * `special_tokens_map.json`, from a Hugging Face directory. Errors name the file (and the type,
+ * where a tokenizer.json is not of BERT's kind).
  * @param lowercase texts are made lower-case, whatever the files say
  */
 bertrun_status br_tokenizer_open_directory(br_tokenizer **out, const char *directory,
                                            bool lowercase, bertrun_error *error);
 
 /** The same from one file, a tokenizer.json or (any other name) a vocab.txt, and the
- * tokenizer_config.json beside it. */
+ * other files beside it. */
 bertrun_status br_tokenizer_open_file(br_tokenizer **out, const char *path, bertrun_error *error);
 
 /**

@@ -592,8 +592,8 @@ typedef struct bertrun_tokenizer_info {
  * Opens a tokenizer: a `.bin` made by bertrun_convert(), a Hugging Face directory, or one file of
  * such a directory (*.txt as vocab.txt, *.json as tokenizer.json). In a directory tokenizer.json is
  * preferred. What the tokenizer_config.json beside either says explicitly (do_lower_case,
- * strip_accents, tokenize_chinese_chars, model_max_length) wins, as in transformers' BertTokenizer;
- * to a vocab.txt it also names the special tokens.
+ * strip_accents, tokenize_chinese_chars, model_max_length) wins, as in transformers' BertTokenizer.
+ * It, added_tokens.json and special_tokens_map.json also name special and added tokens.
  * @return BERTRUN_OK, or NOMEM, IO, FORMAT, UNSUPPORTED (a tokenizer.json of another kind, named).
  */
 BERTRUN_API bertrun_status bertrun_tokenizer_open(bertrun_tokenizer **out, const char *path,

@@ -290,14 +290,22 @@ static char *make_directory(void)
     return path;
 }
 
+/* Text NULL: there is to be no such file. */
+static void write_or_remove(const char *directory, const char *name, const char *text)
+{
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    unlink(path);
+    if (text)
+        write_file(directory, name, text);
+}
+
 static void remove_directory(const char *directory)
 {
-    static const char *const names[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json"};
-    char path[4096];
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s/%s", directory, names[i]);
-        unlink(path);
-    }
+    static const char *const names[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json",
+                                        "added_tokens.json", "special_tokens_map.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        write_or_remove(directory, names[i], NULL);
     rmdir(directory);
 }
 
@@ -349,6 +357,199 @@ Test(tokenizer, explicit_settings_win_over_tokenizer_json)
     encode(t, "The the", NULL, (br_encode_options){0});
     EXPECT_IDS(1, 3);
     br_tokenizer_close(&t);
+    remove_directory(directory);
+}
+
+/* A vocabulary as vocab.txt and as tokenizer.json, and the ids that transformers 5.23 gives for
+ * ADDED_TEXT with the files beside it. */
+static const char ADDED_VOCAB[] =
+    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nThe\ncat\n##s\né\ne\nTHE\n";
+static const char ADDED_JSON[] =
+    "{\"added_tokens\":[{\"id\":0,\"content\":\"[PAD]\",\"special\":true,\"normalized\":false},{"
+    "\"id\":1,\"content\":\"[UNK]\",\"special\":true,\"normalized\":false},{\"id\":2,\"content\":"
+    "\"[CLS]\",\"special\":true,\"normalized\":false},{\"id\":3,\"content\":\"[SEP]\",\"special\":"
+    "true,\"normalized\":false},{\"id\":4,\"content\":\"[MASK]\",\"special\":true,\"normalized\":"
+    "false}],\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":"
+    "\"BertPreTokenizer\"},\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"[CLS]\",2],"
+    "\"sep\":[\"[SEP]\",3]},\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"max_input_"
+    "chars_per_word\":100,\"continuing_subword_prefix\":\"##\",\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,"
+    "\"[CLS]\":2,\"[SEP]\":3,\"[MASK]\":4,\"the\":5,\"The\":6,\"cat\":7,\"##s\":8,\"é\":9,\"e\":10,"
+    "\"THE\":11}}}";
+static const char ADDED_TEXT[] = "the covid COVID <e1> <e2> [mask] [MASK] catcovid";
+
+static const struct {
+    const char *what;
+    bool json;
+    const char *config, *added, *special;
+    size_t count;
+    int32_t ids[20];
+} ADDED_CASES[] = {
+    {"nothing is added",
+     false,
+     "{\"tokenizer_class\":\"BertTokenizer\"}",
+     NULL,
+     NULL,
+     16,
+     {2, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 1, 3}},
+    {"added_tokens.json",
+     false,
+     "{\"tokenizer_class\":\"BertTokenizer\"}",
+     "{\"covid\":13,\"<e1>\":12}",
+     NULL,
+     15,
+     {2, 5, 13, 13, 12, 1, 1, 1, 1, 1, 1, 4, 7, 13, 3}},
+    {"added_tokens.json alone",
+     false,
+     NULL,
+     "{\"covid\":12}",
+     NULL,
+     17,
+     {2, 5, 12, 12, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 7, 12, 3}},
+    {"added_tokens.json beside tokenizer.json",
+     true,
+     "{\"tokenizer_class\":\"BertTokenizer\"}",
+     "{\"covid\":12,\"<e1>\":13}",
+     NULL,
+     15,
+     {2, 5, 12, 12, 13, 1, 1, 1, 1, 1, 1, 4, 7, 12, 3}},
+    {"what it repeats of BERT's own",
+     false,
+     "{\"tokenizer_class\":\"BertTokenizer\"}",
+     "{\"[MASK]\":4}",
+     NULL,
+     14,
+     {2, 5, 1, 1, 1, 1, 1, 1, 1, 1, 4, 4, 1, 3}},
+    {"a named special token in it",
+     false,
+     "{\"tokenizer_class\":\"BertTokenizer\",\"mask_token\":\"<e1>\"}",
+     "{\"<e1>\":12}",
+     NULL,
+     16,
+     {2, 5, 1, 1, 12, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3}},
+    {"additional_special_tokens",
+     false,
+     "{\"tokenizer_class\":\"BertTokenizer\",\"additional_special_tokens\":[\"<e1>\",\"<e2>\","
+     "\"cat\"]}",
+     NULL,
+     NULL,
+     13,
+     {2, 5, 1, 1, 12, 13, 1, 1, 1, 4, 7, 1, 3}},
+    {"with flags",
+     true,
+     "{\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"extra_special_tokens\":[\"<e1>\",{\"__"
+     "type\":\"AddedToken\",\"content\":\"<e2>\",\"special\":true,\"normalized\":false,\"lstrip\":"
+     "true}],\"additional_special_tokens\":[\"covid\"]}",
+     NULL,
+     NULL,
+     12,
+     {2, 5, 1, 1, 12, 13, 1, 1, 1, 4, 1, 3}},
+    {"by names",
+     false,
+     "{\"tokenizer_class\":\"BertTokenizer\",\"extra_special_tokens\":{\"foo\":\"<e1>\"},\"image_"
+     "token\":\"<e2>\"}",
+     NULL,
+     NULL,
+     12,
+     {2, 5, 1, 1, 13, 12, 1, 1, 1, 4, 1, 3}},
+    {"a renamed special token",
+     false,
+     "{\"tokenizer_class\":\"BertTokenizer\",\"mask_token\":\"<e1>\",\"additional_special_tokens\":"
+     "[\"<e2>\"]}",
+     NULL,
+     NULL,
+     14,
+     {2, 5, 1, 1, 12, 13, 1, 1, 1, 1, 1, 1, 1, 3}},
+    {"special_tokens_map.json",
+     false,
+     "{\"tokenizer_class\":\"BertTokenizer\"}",
+     "{\"<e1>\":12,\"<e2>\":13}",
+     "{\"sep_token\":\"the\",\"mask_token\":{\"content\":\"[MASK]\",\"normalized\":false,"
+     "\"lstrip\":true},\"additional_special_tokens\":[\"<e1>\"]}",
+     12,
+     {2, 5, 1, 1, 12, 13, 1, 1, 1, 4, 1, 5}},
+    {"added_tokens_decoder, the others unread",
+     false,
+     "{\"tokenizer_class\":\"BertTokenizer\",\"added_tokens_decoder\":{\"13\":{\"content\":\"<e1>"
+     "\",\"special\":true,\"normalized\":false},\"12\":{\"content\":\"covid\",\"special\":false,"
+     "\"normalized\":true}}}",
+     "{\"<e2>\":14}",
+     "{\"additional_special_tokens\":[\"<e2>\"]}",
+     15,
+     {2, 5, 12, 12, 13, 1, 1, 1, 1, 1, 1, 4, 7, 12, 3}},
+    {"in place of tokenizer.json's",
+     true,
+     "{\"tokenizer_class\":\"BertTokenizer\",\"added_tokens_decoder\":{\"12\":{\"content\":\"e2\","
+     "\"special\":false,\"normalized\":true}}}",
+     NULL,
+     NULL,
+     16,
+     {2, 5, 1, 1, 1, 1, 1, 1, 12, 1, 1, 1, 1, 4, 1, 3}},
+    {"behind tokenizer.json's",
+     true,
+     "{\"tokenizer_class\":\"PreTrainedTokenizerFast\",\"added_tokens_decoder\":{\"0\":{"
+     "\"content\":\"[PAD]\",\"special\":true},\"12\":{\"content\":\"covid\",\"special\":false,"
+     "\"normalized\":true}}}",
+     NULL,
+     NULL,
+     17,
+     {2, 5, 12, 12, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 7, 12, 3}},
+};
+
+Test(tokenizer, tokens_added_by_the_files_beside)
+{
+    const char *directory = make_directory();
+    for (size_t i = 0; i < sizeof ADDED_CASES / sizeof *ADDED_CASES; i++) {
+        write_or_remove(directory, "vocab.txt", ADDED_CASES[i].json ? NULL : ADDED_VOCAB);
+        write_or_remove(directory, "tokenizer.json", ADDED_CASES[i].json ? ADDED_JSON : NULL);
+        write_or_remove(directory, "tokenizer_config.json", ADDED_CASES[i].config);
+        write_or_remove(directory, "added_tokens.json", ADDED_CASES[i].added);
+        write_or_remove(directory, "special_tokens_map.json", ADDED_CASES[i].special);
+        br_tokenizer *t = open_directory(directory), *stored;
+        br_tokenizer_sections sections;
+        br_tokenizer_get_sections(t, &sections, &error);
+        cr_assert_eq(br_tokenizer_open_sections(&stored, &sections, "test", &error), BERTRUN_OK,
+                     "%s: %s", ADDED_CASES[i].what, error.message);
+        encode(t, ADDED_TEXT, NULL, (br_encode_options){0});
+        cr_expect_eq(encoding.count, ADDED_CASES[i].count, "%s", ADDED_CASES[i].what);
+        cr_expect_arr_eq(encoding.ids, ADDED_CASES[i].ids, encoding.count * sizeof(int32_t), "%s",
+                         ADDED_CASES[i].what);
+        encode(stored, ADDED_TEXT, NULL, (br_encode_options){0});
+        expect_ids(ADDED_CASES[i].ids, ADDED_CASES[i].count);
+        cr_expect_eq(br_tokenizer_vocab_size(stored), br_tokenizer_vocab_size(t));
+        br_tokenizer_close(&stored);
+        br_tokenizer_close(&t);
+    }
+    remove_directory(directory);
+}
+
+static void expect_added_refused(const char *directory, const char *name, const char *text,
+                                 const char *part)
+{
+    br_tokenizer *t;
+    write_file(directory, name, text);
+    cr_expect_eq(br_tokenizer_open_directory(&t, directory, false, &error), BERTRUN_ERR_FORMAT);
+    cr_expect_null(t);
+    cr_expect_not_null(strstr(error.message, part), "%s", error.message);
+    write_or_remove(directory, name, NULL);
+}
+
+Test(tokenizer, refuses_added_tokens_of_which_the_id_is_unsure)
+{
+    const char *directory = make_directory();
+    write_file(directory, "vocab.txt", ADDED_VOCAB);
+    expect_added_refused(directory, "added_tokens.json", "{\"covid\":20}",
+                         "added token \"covid\" has id 20, but the next free one is 12");
+    expect_added_refused(directory, "added_tokens.json", "{\"covid\":5}", "\"covid\" has id 5");
+    expect_added_refused(directory, "added_tokens.json", "{\"covid\":\"12\"}",
+                         "added_tokens.json: added token \"covid\" has no valid id");
+    expect_added_refused(directory, "added_tokens.json", "[]", "added_tokens.json");
+    expect_added_refused(directory, "tokenizer_config.json",
+                         "{\"added_tokens_decoder\":{\"13\":{\"content\":\"covid\"}}}",
+                         "\"covid\" has id 13");
+    expect_added_refused(directory, "tokenizer_config.json", "{\"additional_special_tokens\":[7]}",
+                         "tokenizer_config.json");
+    expect_added_refused(directory, "special_tokens_map.json",
+                         "{\"additional_special_tokens\":\"<e>\"}", "special_tokens_map.json");
     remove_directory(directory);
 }
 

@@ -1,8 +1,10 @@
 /* A tokenizer where memory runs out and where its files are damaged: refused, or works; no more. */
 #include <criterion/criterion.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "failing_memory.h"
 #include "tokenizer/tokenizer.h"
@@ -52,13 +54,15 @@ static bertrun_status use(const br_tokenizer *tokenizer)
     return status;
 }
 
-/* Opens and uses a tokenizer with the given allocation failing; true: there are not so many. It may
- * succeed all the same, with less memory. */
-static bool survive(long fail_at)
+/* Opens and uses a tokenizer, of CONFIG or of a directory, with the given allocation failing; true:
+ * there are not so many. It may succeed all the same, with less memory. */
+static bool survive(const char *directory, long fail_at)
 {
     br_tokenizer *tokenizer;
     memory_fail_at = fail_at;
-    bertrun_status status = open_with(&tokenizer, CONFIG);
+    bertrun_status status = directory
+                                ? br_tokenizer_open_directory(&tokenizer, directory, false, &error)
+                                : open_with(&tokenizer, CONFIG);
     if (status == BERTRUN_OK)
         status = use(tokenizer);
     bool all_done = memory_fail_at > 0;
@@ -74,9 +78,38 @@ static bool survive(long fail_at)
 Test(tokenizer_damage, says_so_when_memory_runs_out_anywhere)
 {
     long fail_at = 1;
-    while (!survive(fail_at))
+    while (!survive(NULL, fail_at))
         fail_at++;
     cr_expect_gt(fail_at, 40);
+}
+
+Test(tokenizer_damage, says_so_when_memory_runs_out_over_its_files)
+{
+    static const struct {
+        const char *name, *text;
+    } files[] = {
+        {"vocab.txt", VOCAB},
+        {"added_tokens.json", "{\"New\":10,\"old\":9,\"the\":7}"},
+        {"special_tokens_map.json", "{\"mask_token\":{\"content\":\"[MASK]\"}}"},
+        {"tokenizer_config.json", "{\"additional_special_tokens\":[\"<e>\",\"new\"]}"},
+    };
+    enum { NUM_FILES = sizeof files / sizeof *files };
+    char directory[] = "/tmp/bertrun-damage-XXXXXX", paths[NUM_FILES][64];
+    cr_assert_not_null(mkdtemp(directory));
+    for (size_t i = 0; i < NUM_FILES; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s/%s", directory, files[i].name);
+        FILE *file = fopen(paths[i], "wb");
+        cr_assert_not_null(file);
+        fputs(files[i].text, file);
+        fclose(file);
+    }
+    long fail_at = 1;
+    while (!survive(directory, fail_at))
+        fail_at++;
+    cr_expect_gt(fail_at, 60);
+    for (size_t i = 0; i < NUM_FILES; i++)
+        unlink(paths[i]);
+    rmdir(directory);
 }
 
 /* Opens, and uses what opens; what does not must name the file and say what is wrong. */
