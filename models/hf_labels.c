@@ -12,9 +12,12 @@ static bertrun_status name_label(char **out, const json_t *id2label, size_t inde
     char key[32], fallback[48];
     snprintf(key, sizeof key, "%zu", index);
     snprintf(fallback, sizeof fallback, "LABEL_%zu", index);
-    const char *name = id2label ? json_string_value(json_object_get(id2label, key)) : fallback;
+    const json_t *value = json_object_get(id2label, key);
+    const char *name = id2label ? json_string_value(value) : fallback;
     if (!name)
-        return br_fail(error, BERTRUN_ERR_FORMAT, "%s: \"id2label\" has no name for label %zu",
+        return br_fail(error, BERTRUN_ERR_FORMAT,
+                       value ? "%s: in \"id2label\" the name of label %zu is no string"
+                             : "%s: \"id2label\" has no name for label %zu",
                        file, index);
     *out = br_strndup(name, strlen(name));
     return *out ? BERTRUN_OK : br_fail_nomem(error);

@@ -277,7 +277,10 @@ Test(hf_directory, names_labels)
             cr_expect_eq(config->scores, cases[i].scores);
             br_checkpoint_close(&checkpoint);
         } else {
-            expect_error(BERTRUN_ERR_FORMAT, i == 8 || i == 12 ? "classifier.weight" : "label");
+            expect_error(BERTRUN_ERR_FORMAT, i == 8 || i == 12 ? "classifier.weight"
+                                             : i == 9          ? "no name for label 2"
+                                             : i == 10         ? "name of label 2 is no string"
+                                                               : "label");
         }
         if (i + 1 < sizeof cases / sizeof *cases)
             fixture_close(&f);
