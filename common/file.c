@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -129,14 +130,47 @@ static int create_unnamed(char *directory, const char *path)
     return open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
 }
 
-/* The path to write: what a symbolic link leads to, so that the link is not replaced. */
+/* What a symbolic link says, seen from where the link is; NULL: `path` is no link, or out of
+ * memory.
+ */
+static char *follow(const char *path)
+{
+    char target[PATH_MAX];
+    ssize_t length = readlink(path, target, sizeof target);
+    if (length <= 0 || (size_t)length == sizeof target)
+        return NULL;
+    const char *slash = target[0] == '/' ? NULL : strrchr(path, '/');
+    size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
+    char *name = br_alloc(folder + (size_t)length + 1, 1);
+    if (name) {
+        memcpy(name, path, folder);
+        memcpy(name + folder, target, (size_t)length);
+        name[folder + (size_t)length] = '\0';
+    }
+    return name;
+}
+
+/* The path to write: what symbolic links lead to, there yet or not, so that none is replaced. Links
+ * to what is there are not read: those of /proc lead to pipes that have no path. */
 static char *resolve(const char *path)
 {
-    char *target = realpath(path, NULL); /* NULL: nothing there yet */
-    const char *name = target ? target : path;
-    char *copy = br_strndup(name, strlen(name));
+    enum { MAX_LINKS = 40 }; /* as Linux follows */
+    struct stat there;
+    char *name = br_strndup(path, strlen(path));
+    for (int links = 0; name && stat(name, &there) != 0 && links < MAX_LINKS; links++) {
+        char *next = follow(name);
+        if (!next)
+            break;
+        br_free(name);
+        name = next;
+    }
+    char *target = name ? realpath(name, NULL) : NULL; /* NULL: nothing there yet */
+    if (target) {
+        br_free(name);
+        name = br_strndup(target, strlen(target));
+    }
     free(target);
-    return copy;
+    return name;
 }
 
 /*

@@ -176,6 +176,21 @@ Test(file, a_link_is_written_through)
     cr_assert(S_ISLNK(stat.st_mode));
 }
 
+/* By way of another link, and from a folder of its own. */
+Test(file, a_link_to_nothing_yet_is_written_through)
+{
+    bertrun_error error;
+    fixture_write(&f, "folder/there", "", 0);
+    cr_assert_eq(symlink("../second", fixture_path(&f, "folder/first")), 0);
+    cr_assert_eq(symlink("new", fixture_path(&f, "second")), 0);
+    cr_assert_eq(write_file(fixture_path(&f, "folder/first"), "text", &error), BERTRUN_OK, "%s",
+                 error.message);
+    expect_content(fixture_path(&f, "new"), "text");
+    struct stat stat;
+    cr_assert_eq(lstat(fixture_path(&f, "folder/first"), &stat), 0);
+    cr_assert(S_ISLNK(stat.st_mode));
+}
+
 Test(file, devices_are_written_not_replaced)
 {
     bertrun_error error;
