@@ -291,6 +291,9 @@ static bertrun_status add_tokenizer(conversion *c, const br_tokenizer *tokenizer
                        "%s: the tokenizer has %zu tokens, but the word embeddings only %zu rows",
                        c->source, tokens, rows);
     BR_TRY(br_tokenizer_get_sections(tokenizer, &sections, error));
+    if (!br_tokenizer_sections_fit(&sections))
+        return br_fail(error, BERTRUN_ERR_UNSUPPORTED,
+                       "%s: the tokenizer has more added tokens than a file can hold", c->source);
     add_section(c, "tokenizer.vocab", sections.vocab, sections.vocab_size);
     add_section(c, "tokenizer.config", sections.config, sections.config_size);
     add_section(c, "tokenizer.table", sections.table, sections.table_size);

@@ -57,9 +57,12 @@ typedef struct br_tokenizer_config {
     size_t max_length; /* 0: none */
 } br_tokenizer_config;
 
-/** Parses JSON text into *root (release with json_decref), which takes at most `allowed` bytes of
- * memory. FORMAT, naming `name` and the line. */
-bertrun_status br_tokenizer_parse_json(json_t **root, const char *text, size_t size, size_t allowed,
+/** Whether JSON text takes no more memory than a tokenizer of its size may. */
+bool br_tokenizer_json_fits(const char *text, size_t size);
+
+/** Parses JSON text that fits into *root (release with json_decref). FORMAT, naming `name` and the
+ * line. */
+bertrun_status br_tokenizer_parse_json(json_t **root, const char *text, size_t size,
                                        const char *name, bertrun_error *error);
 
 /** Reads a tokenizer.json (with or without its vocabulary). FORMAT, UNSUPPORTED, NOMEM. */

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "common/file.h"
-#include "common/json_size.h"
 #include "tokenizer/tokenizer_internal.h"
 
 /* "directory/file" in memory of br_alloc(). */
@@ -15,19 +14,12 @@ static char *join(const char *directory, const char *file)
     return path;
 }
 
-/* A vocabulary as JSON takes up to 15 times its text: 140 MB for the 500,000 tokens of LaBSE. */
-static size_t allowed_memory(size_t size)
-{
-    enum { SMALL = 2 << 20, VOCABULARY_FACTOR = 16 };
-    return BR_JSON_MEMORY + (size > SMALL ? VOCABULARY_FACTOR * (size - SMALL) : 0);
-}
-
 static bertrun_status read_json(json_t **root, const char *path, bertrun_error *error)
 {
     br_file file;
     BR_TRY(br_file_open(&file, path, false, error));
-    bertrun_status status = br_tokenizer_parse_json(root, (const char *)file.data, file.size,
-                                                    allowed_memory(file.size), path, error);
+    bertrun_status status =
+        br_tokenizer_parse_json(root, (const char *)file.data, file.size, path, error);
     br_file_close(&file);
     return status;
 }

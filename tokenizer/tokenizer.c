@@ -215,8 +215,7 @@ static bertrun_status read_sections(br_tokenizer *t, const br_tokenizer_sections
                                     const char *name, bertrun_error *error)
 {
     json_t *root;
-    BR_TRY(br_tokenizer_parse_json(&root, sections->config, sections->config_size, BR_JSON_MEMORY,
-                                   name, error));
+    BR_TRY(br_tokenizer_parse_json(&root, sections->config, sections->config_size, name, error));
     bertrun_status status = br_tokenizer_config_read(&t->config, root, name, error);
     json_decref(root);
     BR_TRY(status);
@@ -266,6 +265,11 @@ bertrun_status br_tokenizer_get_sections(const br_tokenizer *tokenizer, br_token
         .table_size = tokenizer->vocabulary.table_size,
     };
     return BERTRUN_OK;
+}
+
+bool br_tokenizer_sections_fit(const br_tokenizer_sections *sections)
+{
+    return br_tokenizer_json_fits(sections->config, sections->config_size);
 }
 
 size_t br_tokenizer_vocab_size(const br_tokenizer *tokenizer)

@@ -51,6 +51,9 @@ void br_tokenizer_close(br_tokenizer **tokenizer);
 bertrun_status br_tokenizer_get_sections(const br_tokenizer *tokenizer, br_tokenizer_sections *out,
                                          bertrun_error *error);
 
+/** Whether br_tokenizer_open_sections() would take them: not with very many added tokens. */
+bool br_tokenizer_sections_fit(const br_tokenizer_sections *sections);
+
 size_t br_tokenizer_vocab_size(const br_tokenizer *tokenizer);
 
 /** model_max_length of the tokenizer's own files; 0 where they name none (or an absurd one). */

@@ -522,6 +522,35 @@ Test(tokenizer, tokens_added_by_the_files_beside)
     remove_directory(directory);
 }
 
+/* Whether the sections of a tokenizer with so many added tokens say that they can be opened. */
+static bool many_added_fit(const char *directory, size_t added)
+{
+    char *text = malloc(added * 24 + 3), *at = text + sprintf(text, "{");
+    for (size_t i = 0; i < added; i++)
+        at += sprintf(at, "%s\"t%zu\":%zu", i ? "," : "", i, 12 + i);
+    sprintf(at, "}");
+    write_or_remove(directory, "added_tokens.json", text);
+    free(text);
+    br_tokenizer *t = open_directory(directory), *stored;
+    br_tokenizer_sections sections;
+    br_tokenizer_get_sections(t, &sections, &error);
+    bool fit = br_tokenizer_sections_fit(&sections);
+    bertrun_status status = br_tokenizer_open_sections(&stored, &sections, "test", &error);
+    cr_expect_eq(status, fit ? BERTRUN_OK : BERTRUN_ERR_FORMAT, "%s", error.message);
+    br_tokenizer_close(&stored);
+    br_tokenizer_close(&t);
+    return fit;
+}
+
+Test(tokenizer, sections_of_very_many_added_tokens_do_not_fit)
+{
+    const char *directory = make_directory();
+    write_or_remove(directory, "vocab.txt", ADDED_VOCAB);
+    cr_expect(many_added_fit(directory, 25000));
+    cr_expect_not(many_added_fit(directory, 150000));
+    remove_directory(directory);
+}
+
 static void expect_added_refused(const char *directory, const char *name, const char *text,
                                  const char *part)
 {
