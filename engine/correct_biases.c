@@ -11,7 +11,7 @@ typedef struct corrector {
     size_t seen; /* parts so far */
 } corrector;
 
-/* What mean_output() needs beside the tensors. */
+/* What part_output() needs beside the tensors. */
 typedef struct mean_scratch {
     double *mean; /* [in] */
     float *row;   /* [in] */
